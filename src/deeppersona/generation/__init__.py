@@ -1,0 +1,1 @@
+"""Taxonomy -> Persona: anchors, the core from figures, latents, selection, fill, stories, narrative."""

@@ -1,0 +1,142 @@
+"""A cohort: many people at once, as columns. What a condition asks becomes a mask over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeppersona.facts.tables import Facts
+from deeppersona.generation.anchors import Anchors
+from deeppersona.generation.core import Columns, CountryModel, conditional_cells, country_model, draw_core
+from deeppersona.generation.latents import draw_values, latents, personality
+from deeppersona.runtime.seed import Dice, Floats, Ints
+from deeppersona.schema import vocabulary as v
+from deeppersona.schema.condition import Clause, Condition
+
+Mask = NDArray[np.bool_]
+_CODED = {
+    "sex": v.SEX, "urban": v.URBAN, "status": v.STATUS, "sector": v.SECTOR, "marital": v.MARITAL,
+    "religion": v.RELIGION, "region": v.REGION, "with_parents": ("no", "yes"),
+}  # fmt: skip
+NONE = -1
+
+
+@dataclass
+class Cohort:
+    """People of a plan side by side.
+
+    ``columns`` holds codes of the closed vocabularies or whole numbers, -1 for none; ``latents`` is (people, latents);
+    ``big_five`` raw scores 1-5 (people, 5); ``values`` positions on the values map (people, 2).
+    """
+
+    dice: Dice
+    columns: Columns
+    country: NDArray[np.str_]
+    latents: Floats
+    big_five: Floats
+    values: Floats
+    models: Mapping[str, CountryModel]
+    made: Mask
+    given_core: list[dict[str, object]] = field(default_factory=list)
+    _masks: dict[Clause, Mask] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.dice)
+
+    def model(self, i: int) -> CountryModel:
+        """The model of the country of person ``i``."""
+        return self.models[str(self.country[i])]
+
+    def fact_mask(self, clause: Clause) -> Mask:
+        """Who passes a clause on a core fact, shape (people,)."""
+        known = self._masks.get(clause)
+        if known is None:
+            known = self._masks[clause] = self._fact_mask(clause)
+        return known
+
+    def _fact_mask(self, clause: Clause) -> Mask:
+        key = clause.key
+        if key == "country":
+            hit = np.isin(self.country, sorted(clause.words or ()))
+            return np.asarray(hit != clause.negated)
+        if key in ("mother", "father"):
+            alive = self.columns[f"{key}_age"] != NONE
+            wanted = np.array([word == "alive" for word in clause.words or ()])
+            return np.asarray(np.isin(alive, wanted) != clause.negated)
+        column = self.columns[key]
+        if clause.words is None:
+            held = (column >= clause.low) & (column <= clause.high)
+            return np.asarray(held & (column != NONE)) if key != "children" else np.asarray(held)
+        words = v.EDUCATION if key == "education" else _CODED[key]
+        codes = [i for i, word in enumerate(words) if word in clause.words]
+        return np.asarray(np.isin(column, codes) != clause.negated)
+
+    def mask(self, condition: Condition, attribute_mask: Callable[[Clause], Mask] | None = None) -> Mask:
+        """Who passes a condition; clauses on attributes are asked of ``attribute_mask``."""
+        out = np.ones(len(self), dtype=bool)
+        for clause in condition.clauses:
+            if clause.is_fact:
+                out &= self.fact_mask(clause)
+            elif attribute_mask is not None:
+                out &= attribute_mask(clause)
+        return out
+
+    def facts_of(self, i: int) -> dict[str, object]:
+        """One person's core facts in the words conditions use (for validators and the scalar form of conditions)."""
+        out: dict[str, object] = {}
+        for key, words in _CODED.items():
+            code = int(self.columns[key][i])
+            out[key] = words[code] if code >= 0 else None
+        level = int(self.columns["education"][i])
+        out["education"] = v.EDUCATION[level] if level >= 0 else None
+        for key in ("age", "income", "children", "youngest_child", "grandchildren", "household", "siblings", "wed_age"):
+            number = int(self.columns[key][i])
+            out[key] = number if number != NONE else None
+        for parent in ("mother", "father"):
+            out[parent] = "alive" if int(self.columns[f"{parent}_age"][i]) != NONE else "dead"
+        out["country"] = str(self.country[i])
+        return out
+
+
+def draw_cohort(
+    facts: Facts, dice: Dice, country: NDArray[np.str_], rank: Ints, anchors: Anchors, youngest: int,
+    cells: dict[str, Floats],
+) -> Cohort:  # fmt: skip
+    """Draw the cores and latents of a batch of slots.
+
+    ``country`` is each slot's country, ``rank`` its place among that country's people of the plan; ``cells`` keeps
+    the conditioned tables between batches (filled here when missing).
+    """
+    n = len(dice)
+    columns: Columns = {}
+    made = np.ones(n, dtype=bool)
+    education_z, development, values = np.zeros(n), np.zeros(n), np.zeros((n, 2))
+    models: dict[str, CountryModel] = {}
+    for code in sorted(set(country.tolist())):
+        index = np.nonzero(country == code)[0]
+        model = models[code] = country_model(facts, code)
+        if code not in cells:
+            cells[code] = conditional_cells(model, anchors, youngest)
+        part = dice.rows(index)
+        drawn, good = draw_core(model, part, rank[index], anchors, youngest, cells[code])
+        made[index] = good
+        drawn["religion"] = np.array([v.RELIGION.index(g) for g in model.belief.groups])[drawn["belief"]]
+        drawn["region"] = np.full(len(index), v.REGION.index(model.country.region))
+        job = drawn["occupation"]
+        drawn["sector"] = np.where(job >= 0, facts.occupations.sector[job.clip(min=0)], NONE)
+        for name, column in drawn.items():
+            columns.setdefault(name, np.zeros(n, dtype=np.int64))[index] = column
+        mean, sd = model.cells.adult_education
+        level = np.where(drawn["education"] < 0, mean, drawn["education"])
+        education_z[index] = ((level - mean) / max(sd, 0.5)).clip(-2.5, 2.5)
+        development[index] = model.development
+        centre = (facts.figure(model.country, "iw_x").value, facts.figure(model.country, "iw_y").value)
+        values[index] = draw_values(part, drawn["age"], education_z[index], drawn["urban"], centre)
+    norms = personality(str(facts.folder))
+    raw = norms.draw(dice, columns["age"], columns["sex"])
+    believes = columns["religion"] != v.RELIGION.index("none")
+    matrix = latents(dice, columns, norms.standardise(raw), values, education_z, development, believes)
+    return Cohort(dice, columns, country, matrix, raw, values, models, made)

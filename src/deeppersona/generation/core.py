@@ -1,0 +1,210 @@
+"""The core of a person, drawn jointly from figures: who, where, how schooled, with whom, believing, speaking, working."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeppersona.errors import UsageError
+from deeppersona.facts.tables import Country, Facts
+from deeppersona.generation.anchors import Anchors
+from deeppersona.generation.belief import Belief, Place
+from deeppersona.generation.cells import ADULT_AGE, AGE, CHILD_LEVEL, EDUCATION, SEX, URBAN, Cells, Evidence
+from deeppersona.generation.cells import anchored, country_cells
+from deeppersona.generation.family import Family
+from deeppersona.generation.income import income_position
+from deeppersona.generation.kin import draw_kin
+from deeppersona.generation.naming import Naming
+from deeppersona.generation.work import Work
+from deeppersona.runtime.seed import Dice, Floats, Ints
+from deeppersona.schema import vocabulary as v
+
+Columns = dict[str, NDArray[np.int64]]
+_TRIES = 300
+_CALIBRATION = 3000
+# Steps of the evenly spread sequences (Kronecker), the powers of the plastic number, as 64-bit fractions.
+_STEPS = tuple(np.uint64(int(2**64 / 1.3247179572447460259609**k)) for k in (1, 2))
+
+
+def evenly(dice: Dice, rank: Ints, dimension: int) -> Floats:
+    """A low-discrepancy uniform for the ``rank``-th person of a country, shifted at random by the seed.
+
+    Small populations so cover a table evenly, and any run of people is near its margins (Kronecker sequence).
+    """
+    one = Dice(dice.seed, np.zeros(1, dtype=np.int64)).bits(f"evenly/{dimension}")[0]
+    with np.errstate(over="ignore"):
+        bits = rank.astype(np.uint64) * _STEPS[dimension] + one
+    return np.asarray(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
+
+
+@dataclass(frozen=True)
+class CountryModel:
+    """Everything drawn for the people of one country."""
+
+    country: Country
+    development: float
+    cells: Cells
+    family: Family
+    work: Work
+    belief: Belief
+    place: Place
+    naming: Naming
+    income_grid: Floats
+    evidence: Mapping[str, Evidence]
+
+    @property
+    def blocks(self) -> tuple[Family, Work, Belief, Place]:
+        """The parts that depend on the cell."""
+        return self.family, self.work, self.belief, self.place
+
+
+@lru_cache(maxsize=256)
+def _model(folder: str, code: str) -> CountryModel:
+    facts = _facts(folder)
+    country = facts.countries[code]
+    development = facts.development[code]
+    cells = country_cells(facts, country)
+    belief = Belief(facts, country)
+    place = Place(facts, country)
+    family = Family(facts, country, cells, development)
+    work = Work(facts, country, cells, development)
+    naming = Naming(facts, country, belief)
+    evidence: dict[str, Evidence] = {
+        **cells.evidence, **family.evidence, **work.evidence, **belief.evidence, **place.evidence,
+        "name": naming.evidence,
+    }  # fmt: skip
+    model = CountryModel(
+        country, development, cells, family, work, belief, place, naming, np.linspace(-1, 1, 4), evidence
+    )
+    return _calibrated(model)
+
+
+@lru_cache(maxsize=8)
+def _facts(folder: str) -> Facts:
+    from pathlib import Path
+
+    return Facts(Path(folder))
+
+
+def country_model(facts: Facts, code: str) -> CountryModel:
+    """The model of one country; built once a process."""
+    return _model(str(facts.folder), code)
+
+
+def _calibrated(model: CountryModel) -> CountryModel:
+    """Set the bounds of the fifths of income from a reference draw of the country's own adults."""
+    dice = Dice("income", np.arange(_CALIBRATION, dtype=np.int64))
+    weight = model.cells.weight * (AGE >= ADULT_AGE)
+    none = Anchors({}, {})
+    cell = np.searchsorted(np.cumsum(weight), dice.uniform("cell") * weight.sum(), side="right")
+    columns = model.work.draw(dice, cell, none)
+    position = income_position(model.work.jobs, dice, cell, columns, model.cells)
+    grid = np.quantile(position, np.linspace(0.005, 0.995, 199))
+    return CountryModel(**{**model.__dict__, "income_grid": grid})
+
+
+def conditional_cells(model: CountryModel, anchors: Anchors, youngest: int) -> Floats:
+    """The country's cells weighted by how many people in each meet the anchors: the exact posterior of the cell."""
+    weight = anchored(model.cells, anchors, youngest)
+    for block in model.blocks:
+        if (likelihood := block.likelihood(anchors)) is not None:
+            weight = weight * likelihood
+    return weight
+
+
+def refuse_impossible(models: Sequence[CountryModel], anchors: Anchors, youngest: int) -> None:
+    """Raise UsageError, naming the smallest set of anchors that clash, when nobody in these countries meets them."""
+    possible = [m for m in models if conditional_cells(m, anchors, youngest).sum() > 1e-6]
+    if possible or not anchors:
+        return
+    clash = anchors
+    for key in list(anchors.clauses):
+        fewer = clash.without(key)
+        if all(conditional_cells(m, fewer, youngest).sum() <= 1e-6 for m in models):
+            clash = fewer
+    said = " and ".join(anchors.written[key] for key in clash.clauses)
+    where = ", ".join(m.country.name for m in models[:5]) + (" ..." if len(models) > 5 else "")
+    grown = f" among people of {youngest} and over" if youngest else ""
+    raise UsageError(
+        f"nobody in {where}{grown} has {said or 'these anchors'}; loosen one of them"
+        + (", or pass --all-ages" if youngest and "age" in clash.clauses else "")
+    )
+
+
+def draw_core(
+    model: CountryModel, dice: Dice, rank: Ints, anchors: Anchors, youngest: int, seed_cells: Floats
+) -> tuple[Columns, NDArray[np.bool_]]:
+    """Draw the core of the people of one country; columns hold codes (see ``vocabulary``) or whole numbers.
+
+    ``rank`` is the place of each among the country's people of the plan. What cannot be had from the joint table alone
+    (income, household size) is met by drawing again. Returns the columns and which people could be made.
+    """
+    cumulative = np.cumsum(seed_cells)
+    pending = np.arange(len(dice))
+    columns: Columns = {}
+    for attempt in range(_TRIES):
+        part = dice.rows(pending)
+        if attempt:
+            part = Dice(f"{dice.seed}/again {attempt}", part.slots)
+        u = evenly(dice, rank[pending], 0) if attempt == 0 else part.uniform("cell")
+        cell = np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)
+        spread = evenly(dice, rank[pending], 1) if attempt == 0 else None
+        drawn: Columns = {
+            "cell": cell, "age": AGE[cell], "sex": SEX[cell], "education": EDUCATION[cell], "urban": URBAN[cell],
+            **model.family.draw(part, cell, anchors), **model.work.draw(part, cell, anchors),
+            **model.belief.draw(part, cell, anchors, spread), **model.place.draw(part, cell, anchors),
+        }  # fmt: skip
+        drawn["education"] = np.where(drawn["education"] == CHILD_LEVEL, -1, drawn["education"])
+        position = income_position(model.work.jobs, part, cell, drawn, model.cells)
+        percentile = (np.searchsorted(model.income_grid, position) * 0.5 + 0.25).clip(0.25, 99.75)
+        drawn["income_percentile"] = np.rint(percentile).astype(np.int64).clip(1, 99)
+        drawn["income"] = (percentile // 20).astype(np.int64).clip(0, 4) + 1
+        drawn |= draw_kin(model.family, model.country.region, model.development, part, drawn)
+        drawn |= _relatives(model.work, part, drawn)
+        drawn["attempt"] = np.full(len(part), attempt)
+        if not columns:
+            columns = {name: np.zeros(len(dice), dtype=np.int64) for name in drawn}
+        good = _meets(drawn, anchors)
+        for name, values in drawn.items():
+            columns[name][pending[good]] = values[good]
+        pending = pending[~good]
+        if not len(pending):
+            break
+    made = np.ones(len(dice), dtype=bool)
+    made[pending] = False
+    return columns, made
+
+
+def _relatives(work: Work, dice: Dice, drawn: Columns) -> Columns:
+    """What the partner does, and what the parents did when the person was small (a level less schooled)."""
+    level = np.where(drawn["education"] < 0, 3, drawn["education"])
+    before = (level - 1 - (dice.uniform("parents schooling") < 0.5)).clip(min=0).astype(np.int64)
+    grown = np.full(len(dice), 42)
+    women, men = np.zeros(len(dice), dtype=np.int64), np.ones(len(dice), dtype=np.int64)
+    partner = np.where(
+        drawn["partner_age"] >= 18,
+        work.of_relative(dice, "partner", drawn["partner_age"].clip(min=18), 1 - drawn["sex"], level, drawn["urban"]),
+        -1,
+    )
+    return {
+        "partner_job": np.where(drawn["partner_age"] > 66, -1, partner),
+        "mother_job": work.of_relative(dice, "mother", grown, women, before, drawn["urban"]),
+        "father_job": work.of_relative(dice, "father", grown, men, before, drawn["urban"]),
+    }
+
+
+def _meets(drawn: Columns, anchors: Anchors) -> NDArray[np.bool_]:
+    good = np.ones(len(drawn["age"]), dtype=bool)
+    for key in ("income", "household"):
+        if (clause := anchors.get(key)) is not None:
+            good &= (drawn[key] >= clause.low) & (drawn[key] <= clause.high)
+    return good
+
+
+def status_words(code: int) -> str:
+    """An employment status in words."""
+    return v.STATUS[code].replace("_", " ")

@@ -1,0 +1,170 @@
+"""The straight line of stage 2: core from figures, stories, selection, fill, narrative. A persona depends on (plan, slot)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deeppersona.errors import UsageError
+from deeppersona.facts.tables import Facts
+from deeppersona.generation import narrative as tell_of
+from deeppersona.generation.anchors import parse_anchors
+from deeppersona.generation.cells import ADULT_AGE
+from deeppersona.generation.cohort import Cohort, draw_cohort
+from deeppersona.generation.core import country_model, refuse_impossible
+from deeppersona.generation.person import People, Person
+from deeppersona.generation.priors import NOT_GIVEN, Fill, Priors, encode_given
+from deeppersona.generation.records import core_traits, kin_traits, position_traits, spoken_value
+from deeppersona.generation.selection import Selection, Selector
+from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
+from deeppersona.models.embedder import Embedder, default_embedder
+from deeppersona.runtime.seed import Dice, Floats
+from deeppersona.schema import vocabulary as v
+from deeppersona.schema.phrase import capitalise, conjugate
+from deeppersona.schema.plan import Plan
+from deeppersona.schema.report import Failure
+from deeppersona.schema.taxonomy import Attribute, Taxonomy
+
+Record = dict[str, Any]
+_PROMPT_FACTS = 70
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a batch of slots: records in the order of the slots, and those that could not be made."""
+
+    records: list[Record]
+    failures: list[Failure]
+
+
+class Engine:
+    """Makes the people of a plan, any slots in any order. Build it once a process."""
+
+    def __init__(
+        self, plan: Plan, facts: Facts, taxonomy: Taxonomy, embedder: Embedder | None = None
+    ) -> None:
+        if plan.taxonomy != taxonomy.fingerprint:
+            raise UsageError("the plan was made for another taxonomy; pass the same --taxonomy folder, unchanged")
+        self.plan, self.facts, self.taxonomy = plan, facts, taxonomy
+        self.youngest = ADULT_AGE if plan.adults_only else 0
+        self.anchors = parse_anchors({k: x for k, x in plan.anchors.items() if k != "country"}, facts)
+        self.priors = Priors(taxonomy)
+        self.selector = Selector(self.priors, embedder or default_embedder(), plan.depth, plan.ratio, plan.focus)
+        usable = int((self.selector.focus > 0).sum())
+        if plan.depth > usable:
+            raise UsageError(
+                f"depth {plan.depth} is beyond the pool: the taxonomy has {usable} attributes that can be filled "
+                f"without a model; ask for at most {usable}"
+            )
+        self.stories, self.portraits = shipped_grammar(), tell_of.shipped_portrait_grammar()
+        self._cells: dict[str, Floats] = {}
+        self._sentences: dict[tuple[int, int, str], str] = {}
+
+    def refuse_impossible(self) -> None:
+        """Raise UsageError when nobody in the plan's countries can meet the anchors."""
+        models = [country_model(self.facts, code) for code in self.plan.countries]
+        for model in models:
+            refuse_impossible([model], self.anchors, self.youngest)
+
+    def cohort(self, slots: Sequence[int]) -> Cohort:
+        """Draw the cores of some slots."""
+        placed = [self.plan.country_of(slot) for slot in slots]
+        country = np.array([code for code, _ in placed])
+        rank = np.array([place for _, place in placed], dtype=np.int64)
+        dice = Dice(self.plan.seed, np.array(slots, dtype=np.int64))
+        return draw_cohort(self.facts, dice, country, rank, self.anchors, self.youngest, self._cells)
+
+    def make(self, slots: Sequence[int], given: Sequence[Mapping[str, object]] | None = None) -> Made:
+        """Make the people of some slots."""
+        return self.finish(self.cohort(slots), given)
+
+    def finish(self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None = None) -> Made:
+        """Take drawn cores to whole people. ``given`` are attribute values to keep, one mapping a person."""
+        chosen = self.stories.choose(cohort)
+        codes = None if given is None else encode_given(self.priors, given)
+        fill = Fill(self.priors, cohort, codes)
+        pool = fill.pool()
+        selection = self.selector.select(
+            cohort, pool, list(self.facts.occupations.title), None if codes is None else codes != NOT_GIVEN
+        )
+        fill.settle(selection.chosen)
+        people = People(self.facts, cohort)
+        fitting = self.portraits.fitting(cohort)
+        story_u, portrait_u = telling_uniforms(cohort.dice), tell_of.portrait_uniforms(cohort)
+        order = self.priors.place_in_order
+        records, failures = [], []
+        for i in range(len(cohort)):
+            slot = int(cohort.dice.slots[i])
+            if not cohort.made[i]:
+                failures.append(Failure(slot=slot, stage="core", reason="the anchors were not met in the tries allowed"))
+                continue
+            person = people.person(i)
+            told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
+            rows = np.nonzero(selection.chosen[i])[0]
+            rows = rows[np.argsort(order[rows], kind="stable")]
+            records.append(
+                self._record(cohort, person, told, fill, selection, rows.tolist(), fitting, portrait_u[i])
+            )
+        return Made(records, failures)
+
+    def sentence(self, i: int, code: int, person: str) -> str:
+        """The phrase of an attribute with its value, for she, he or you; kept, since the same are said again and again."""
+        key = (i, code, person)
+        known = self._sentences.get(key)
+        if known is None:
+            attribute = self.priors.attributes[i]
+            template = attribute.phrase
+            if attribute.kind == "choice":
+                template = attribute.options[code].phrase or template
+            said = conjugate(template, person)  # type: ignore[arg-type]
+            value = spoken_value(attribute, self.priors.decode(i, code))
+            known = capitalise(said.replace("{value}", value).replace("{label}", value))
+            if len(self._sentences) < 500_000:
+                self._sentences[key] = known
+        return known
+
+    def _record(
+        self, cohort: Cohort, person: Person, told: list[Told], fill: Fill, selection: Selection, rows: list[int],
+        fitting: dict[str, list[list[int]]], u: list[float],
+    ) -> Record:  # fmt: skip
+        i = person.index
+        codes = fill.codes[i, rows].tolist()
+        chances = fill.chance[i, rows].tolist()
+        strata = selection.stratum[i, rows].tolist()
+        given = fill.given[i, rows].tolist() if fill.given is not None else None
+        attributes, name = self.priors.attributes, person.name.given
+        traits = core_traits(cohort, person) + kin_traits(person) + position_traits(cohort, i)
+        for t, rank in zip(told, ("first", "second", "third"), strict=False):
+            traits.append({"path": f"culture.interests.{rank}", "value": t.interest, "source": "story",
+                           "evidence": {"story": t.story.title}})  # fmt: skip
+        said: list[tell_of.Said] = []
+        prompt_facts: list[tuple[Attribute, str]] = []
+        for k, row in enumerate(rows):
+            code, chance, attribute = codes[k], chances[k], attributes[row]
+            evidence: dict[str, object] = {"stratum": v.STRATUM[strata[k]]}
+            if chance:
+                evidence["p"] = round(chance, 2)
+            kept = given is not None and given[k] != NOT_GIVEN
+            traits.append({"path": attribute.path, "value": self.priors.decode(row, code),
+                           "source": "given" if kept else "prior", "evidence": {} if kept else evidence})  # fmt: skip
+            said.append(tell_of.Said(attribute, self.sentence(row, code, person.pronoun).replace("{name}", name), chance))
+            if attribute.telling and len(prompt_facts) < _PROMPT_FACTS:
+                prompt_facts.append((attribute, self.sentence(row, code, "you").replace("{name}", "you")))
+        words = tell_of.fillers(person, self.facts.occupations, self.portraits, u[63])
+        text = tell_of.portrait(person, words, said, told, self.portraits, fitting, u)
+        record: Record = {
+            "id": f"{person.country.lower()}-{person.slot:06d}",
+            "kind": "demographic",
+            "traits": traits,
+            "stories": [{"age": t.story.age, "title": t.story.title, "text": t.story.text} for t in told],
+            "narrative": text,
+            "system_prompt": tell_of.system_prompt(person, prompt_facts, told, text),
+            "provenance": {"engine": self.plan.engine, "taxonomy": self.plan.taxonomy, "seed": self.plan.seed,
+                           "slot": person.slot, "model": None},
+        }  # fmt: skip
+        if self.plan.book:
+            record["book"] = tell_of.book(person, words, said, told, self.taxonomy.categories, text, u)
+        return record

@@ -1,0 +1,290 @@
+"""Portrait, system prompt and life book, made of what the traits say. Nothing is said that no trait carries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deeppersona.facts.tables import Occupations
+from deeppersona.generation.cohort import Cohort
+from deeppersona.generation.person import Person, number_word, ordinal, with_article
+from deeppersona.generation.stories import Told
+from deeppersona.runtime.seed import label_keys
+from deeppersona.schema.condition import Condition, parse_condition
+from deeppersona.schema.phrase import capitalise, conjugate, join_words
+from deeppersona.schema.taxonomy import Attribute, Category
+
+GRAMMAR = Path(__file__).parent / "grammar" / "portrait.yaml"
+SECTIONS = ("opening", "who", "work", "family", "roots")
+_SLOT = re.compile(r"\{([A-Za-z_]+)\}")
+_KEYS = label_keys([f"portrait/{i}" for i in range(64)])
+_LONGEST_FUSED = 24  # words of two sentences made one
+_TRAIT_SENTENCES = (9, 12)
+_PER_CATEGORY, _SENSITIVE = 2, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A trait as the portrait may say it: its attribute, its sentence, the chance the value had (0 unknown)."""
+
+    attribute: Attribute
+    sentence: str
+    chance: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the portrait grammar."""
+
+    text: str
+    condition: Condition
+    slots: frozenset[str]
+
+
+class PortraitGrammar:
+    """The lines by section, and the sentences on schooling by level."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.lines = {
+            section: tuple(
+                Line(x["say"], parse_condition(x.get("applies")), frozenset(s.lower() for s in _SLOT.findall(x["say"])))
+                for x in raw[section]
+            )
+            for section in SECTIONS
+        }
+        self.schooling: dict[str, list[str]] = raw["schooling"]
+
+    def fitting(self, cohort: Cohort) -> dict[str, list[list[int]]]:
+        """For each section and person the lines whose conditions hold."""
+        out = {}
+        for section, lines in self.lines.items():
+            masks = [cohort.mask(line.condition).tolist() for line in lines]
+            out[section] = [[j for j, mask in enumerate(masks) if mask[i]] for i in range(len(cohort))]
+        return out
+
+
+@lru_cache(maxsize=1)
+def shipped_portrait_grammar() -> PortraitGrammar:
+    """The grammar that comes with deeppersona."""
+    return PortraitGrammar(yaml.safe_load(GRAMMAR.read_text("utf-8")))
+
+
+def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: float) -> dict[str, str]:
+    """What can be said in the slots of the portrait."""
+    words = {
+        "name": person.name.given, "they_name": person.name.given, "age": str(person.age),
+        "age_words": number_word(person.age), "place": person.place, "town": person.town,
+        "country": person.country_name, "language": person.language, "household_words": _people(person.household),
+        "order_word": ordinal(person.birth_order), "sibling_words": f"{number_word(person.siblings + 1)} children",
+    }  # fmt: skip
+    if person.job_row >= 0:
+        r = person.job_row
+        words |= {"job": with_article(jobs.title[r]), "job_plain": with_article(jobs.title[r]), "trade": jobs.title[r],
+                  "place_of_work": jobs.place[r], "grumble": jobs.grumble[r],
+                  "task": conjugate(jobs.task[r], person.pronoun)}  # fmt: skip
+    if max(person.job_row, person.former_row) >= 0:
+        words["tool"] = jobs.tool[max(person.job_row, person.former_row)]
+    if person.former:
+        words["former"] = with_article(person.former)
+    if person.partner:
+        words |= {"partner": person.partner.given, "partner_age": str(person.partner_age)}
+        if person.partner_job:
+            words["partner_job"] = with_article(person.partner_job)
+    if person.children:
+        one = len(person.children) == 1
+        names = [f"{c.name}, {c.age}" if c.age < 18 and one else c.name for c in person.children]
+        words |= {"child_names": join_words(names), "eldest": person.children[0].name,
+                  "children_words": "one child" if one else f"{number_word(len(person.children))} children",
+                  "child_be": "is" if one else "are", "child_take": "takes" if one else "take",
+                  "first_birth": str(person.age - person.children[0].age)}  # fmt: skip
+    if person.mother_job:
+        words["mother_job"] = with_article(person.mother_job)
+    if person.father_job:
+        words["father_job"] = with_article(person.father_job)
+    if person.education and person.age >= 16:
+        lines = grammar.schooling[person.education]
+        words["schooling_sentence"] = conjugate(lines[int(u * len(lines))], person.pronoun)
+    return words
+
+
+def _people(n: int) -> str:
+    return "one person" if n == 1 else f"{number_word(n)} people"
+
+
+def _say(line: Line, person: Person, words: dict[str, str]) -> str | None:
+    """One line said of the person, or None if they cannot fill its slots."""
+
+    def put(match: re.Match[str]) -> str:
+        token = match[1]
+        lower = token[0].lower() + token[1:]
+        if lower in words:
+            return capitalise(words[lower]) if token[0].isupper() else words[lower]
+        return match[0]
+
+    text = conjugate(_SLOT.sub(put, line.text), person.pronoun)
+    return None if "_" in text or "{" in text else capitalise(text)
+
+
+def pick_line(
+    lines: Sequence[Line], fitting: Sequence[int], person: Person, words: dict[str, str], u: float
+) -> str:
+    """Say one of the fitting lines the person can fill; empty if there is none."""
+    n = len(fitting)
+    start = int(u * n) if n else 0
+    for k in range(n):
+        line = lines[fitting[(start + k) % n]]
+        if (line.slots & _KNOWN_SLOTS) <= words.keys() and (said := _say(line, person, words)):
+            return said
+    return ""
+
+
+_KNOWN_SLOTS = frozenset(
+    "job job_plain trade place_of_work grumble task tool former partner partner_age partner_job child_names eldest "
+    "children_words child_be child_take first_birth mother_job father_job schooling_sentence".split()
+)
+
+
+def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
+    """Join sentences into a paragraph: some neighbours with the same subject become one, some subjects the name."""
+    subject = capitalise(person.pronoun) + " "
+    out: list[str] = []
+    k, since_name = 0, 1
+    while k < len(sentences):
+        first = sentences[k]
+        follows = sentences[k + 1] if k + 1 < len(sentences) else ""
+        roll = u[k % len(u)]
+        if (
+            roll < 0.45 and first.startswith(subject) and follows.startswith(subject)
+            and " and " not in first and ";" not in first + follows and ":" not in first
+            and len(first.split()) + len(follows.split()) <= _LONGEST_FUSED and first.endswith(".")
+        ):  # fmt: skip
+            first = f"{first[:-1]}{', and' if roll < 0.2 or ',' in first else ' and'} {follows[len(subject):]}"
+            k += 1
+        if since_name >= 4 and first.startswith(subject):
+            first, since_name = person.name.given + " " + first[len(subject) :], 0
+        since_name += 1
+        out.append(first)
+        k += 1
+    return " ".join(out)
+
+
+def choose_telling(said: Sequence[Said], u: Sequence[float], n: int) -> list[Said]:
+    """The traits most worth saying: telling, unlikely, no more than two of a category, one of a sub-tree."""
+    scored = sorted(
+        ((s.attribute.telling + (1.2 if 0 < s.chance < 0.12 else 0.5 if 0 < s.chance < 0.25 else 0.0) + 2.2 * u[i % len(u)], -i, s)
+         for i, s in enumerate(said) if s.attribute.telling > 0),
+        reverse=True, key=lambda item: item[:2],
+    )  # fmt: skip
+    chosen: list[Said] = []
+    categories: dict[str, int] = {}
+    subtrees: set[str] = set()
+    sensitive = 0
+    for _, _, s in scored:
+        a = s.attribute
+        if categories.get(a.category, 0) >= _PER_CATEGORY or a.subtree in subtrees or (a.sensitive and sensitive >= _SENSITIVE):
+            continue
+        chosen.append(s)
+        categories[a.category] = categories.get(a.category, 0) + 1
+        subtrees.add(a.subtree)
+        sensitive += a.sensitive
+        if len(chosen) == n:
+            break
+    return chosen
+
+
+_ORDER = {c: i for i, c in enumerate(
+    ("lifestyle", "home", "work", "money", "education", "relationships", "demographics", "culture", "technology", "health",
+     "values", "personality"))}  # fmt: skip
+
+
+def portrait(
+    person: Person, words: dict[str, str], said: Sequence[Said], told: Sequence[Told], grammar: PortraitGrammar,
+    fitting: dict[str, list[list[int]]], u: Sequence[float],
+) -> str:  # fmt: skip
+    """A portrait of 150 to 400 words in two paragraphs: the day and the household, then the history and the person."""
+    i = person.index
+
+    def line(section: str, roll: float) -> str:
+        return pick_line(grammar.lines[section], fitting[section][i], person, words, roll)
+
+    low, high = _TRAIT_SENTENCES
+    chosen = choose_telling(said, u[16:56], low + int(u[0] * (high - low + 1)))
+    by_name = capitalise(person.pronoun) + " "
+    opener = next((s for s in chosen if s.sentence.startswith(by_name) and s.attribute.category in
+                   ("lifestyle", "home", "work", "money", "culture", "relationships", "technology")), None)  # fmt: skip
+    if opener is not None and u[1] < 0.72:
+        first = f"{person.name.whole if u[2] < 0.6 else person.name.given} {opener.sentence[len(by_name):]}"
+        chosen = [s for s in chosen if s is not opener]
+    else:
+        first = line("opening", u[3]) or f"{person.name.whole} lives in {person.place}."
+    who, work, family, roots = (line(section, u[4 + k]) for k, section in enumerate(("who", "work", "family", "roots")))
+    chosen.sort(key=lambda s: _ORDER.get(s.attribute.category, 5))
+    daily = [s for s in chosen if _ORDER.get(s.attribute.category, 5) <= 3]
+    rest = [s for s in chosen if s not in daily]
+    closing = next((s for s in reversed(rest) if s.attribute.telling >= 2), None)
+    rest = [s for s in rest if s is not closing]
+    half = len(rest) // 2
+    beginning = [first, who, *(s.sentence for s in daily), work, family]
+    ending = [roots, *(t.echo for t in told[:2]), *(s.sentence for s in rest[:half]), *(t.echo for t in told[2:]),
+              *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
+    if u[9] < 0.35:  # some lives are told from the history to the day
+        beginning = [first, who, roots, *(t.echo for t in told[:1]), family]
+        ending = [*(s.sentence for s in daily), work, *(s.sentence for s in rest[:half]), *(t.echo for t in told[1:]),
+                  *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
+    return "\n\n".join(fuse([s for s in part if s], person, u[40:]) for part in (beginning, ending))
+
+
+def system_prompt(person: Person, said_to: Sequence[tuple[Attribute, str]], told: Sequence[Told], portrait_text: str) -> str:
+    """A prompt for role-play: who you are, what you know of yourself, how to answer."""
+    work = {
+        "employed": f"You work as {with_article(person.job)}.", "self_employed": f"You work for yourself as {with_article(person.job)}.",
+        "unemployed": "You are out of work.", "homemaker": "You keep the house.", "retired": "You are retired.",
+        "student": "You are a student.", "child": "You are a small child.", "unable_to_work": "Your health does not let you work.",
+    }[person.status]  # fmt: skip
+    facts = "\n".join(f"- {sentence}" for _, sentence in said_to)
+    past = "\n".join(f"- At {t.story.age}: {t.story.text}" for t in told)
+    return (
+        f"You are {person.name.whole}, {person.age}, of {person.place}, {person.country_name}. {work} "
+        f"Your language at home is {person.language}.\n\n"
+        f"How others would tell it:\n{portrait_text}\n\n"
+        + (f"What happened to you:\n{past}\n\n" if past else "")
+        + f"Some of what is true of you:\n{facts}\n\n"
+        "Answer as this person would: in the first person, from this life, with its words, its gaps and its opinions. "
+        "You know what such a person knows and no more. Do not list these facts; let them show. Where something is not "
+        "settled above, decide it so that it fits, and keep to it. You may be bored, wrong or unwilling to say. "
+        "(You are a synthetic person: nobody real is described.)"
+    )
+
+
+def book(
+    person: Person, words: dict[str, str], said: Sequence[Said], told: Sequence[Told], categories: Sequence[Category],
+    portrait_text: str, u: Sequence[float],
+) -> str:  # fmt: skip
+    """The long narrative: a chapter a category from all traits, the stories where they happened."""
+    parts = [f"# {person.name.whole}", portrait_text]
+    for category in categories:
+        mine = [s for s in said if s.attribute.category == category.key]
+        if not mine:
+            continue
+        parts.append(f"## {category.title}")
+        by_subtree: dict[str, list[str]] = {}
+        for s in mine:
+            by_subtree.setdefault(s.attribute.subtree, []).append(s.sentence)
+        parts += [fuse(sentences, person, u) for sentences in by_subtree.values()]
+    if told:
+        parts.append("## What happened")
+        parts += [f"**{t.story.title}** ({person.age - t.story.age} years ago). {t.story.text}" for t in told]
+    return "\n\n".join(parts) + "\n"
+
+
+def portrait_uniforms(cohort: Cohort) -> list[list[float]]:
+    """The uniforms portraits are drawn with, (people, 64)."""
+    rows: list[list[float]] = cohort.dice.uniforms(_KEYS).tolist()
+    return rows
+

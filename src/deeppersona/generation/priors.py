@@ -1,0 +1,310 @@
+"""Fill attributes from their priors: P(option) proportional to weight x exp(LEAN x sum(lean x latent)), in the tree's order.
+
+Whatever another attribute or a rule refers to (a *base*) is settled first and for everybody, whether it is selected or
+not; so a persona's values never depend on how many of them are written down, and rules hold by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeppersona.generation.cohort import Cohort, Mask
+from deeppersona.generation.latents import LATENT_INDEX
+from deeppersona.runtime.seed import Floats, Ints, label_key, label_keys, pick
+from deeppersona.schema.condition import Clause, Condition
+from deeppersona.schema.taxonomy import Attribute, NumberSpec, Taxonomy
+
+LEAN = 0.4  # log-odds that a lean of 1 adds for one standard deviation: odds x 1.5
+_NUMBER_LEAN = 0.5
+UNSET, NOT_GIVEN = -1, -2
+Value = str | int | float | list[str]
+
+
+@dataclass(frozen=True)
+class _Bans:
+    """Options (as a 0/1 row) that must not be drawn where the condition holds."""
+
+    condition: Condition
+    options: NDArray[np.bool_]
+
+
+class Priors:
+    """A taxonomy made ready to fill: order, lean matrices, bans. Shared by all cohorts of a run."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self.taxonomy = taxonomy
+        self.attributes: tuple[Attribute, ...] = tuple(a for a in taxonomy if a.kind != "text")
+        self.index = {a.path: i for i, a in enumerate(self.attributes)}
+        self.keys = label_keys([f"value/{a.path}" for a in self.attributes])
+        self.bans: list[list[_Bans]] = [[] for _ in self.attributes]
+        for rule in taxonomy.rules:
+            when = Condition(tuple(Clause(path, words=frozenset(words)) for path, words in rule.when.items()))
+            for path, words in rule.never.items():
+                if path in self.index:
+                    options = np.array([o.value in words for o in self.attributes[self.index[path]].options])
+                    self.bans[self.index[path]].append(_Bans(when, options))
+        self.needs = [self._needs(i) for i in range(len(self.attributes))]
+        self.order = self._settling_order()
+        self.bases = frozenset().union(*self.needs)
+        self._compiled: dict[int, tuple[Floats, Floats]] = {}
+
+    def __len__(self) -> int:
+        return len(self.attributes)
+
+    def _needs(self, i: int) -> frozenset[int]:
+        a = self.attributes[i]
+        keys = a.condition.keys().union(*(o.condition.keys() for o in a.options), *(b.condition.keys() for b in self.bans[i]))
+        return frozenset(self.index[k] for k in keys if k in self.index)
+
+    def _settling_order(self) -> list[int]:
+        """Every attribute after what it needs, else in the authors' order."""
+        order: list[int] = []
+        seen: set[int] = set()
+
+        def visit(i: int) -> None:
+            if i not in seen:
+                seen.add(i)
+                for need in sorted(self.needs[i]):
+                    visit(need)
+                order.append(i)
+
+        for i in range(len(self.attributes)):
+            visit(i)
+        return order
+
+    @cached_property
+    def place_in_order(self) -> Ints:
+        """Attribute -> its place in the settling order."""
+        out = np.zeros(len(self.attributes), dtype=np.int64)
+        out[self.order] = np.arange(len(self.order))
+        return out
+
+    def weights(self, i: int) -> tuple[Floats, Floats]:
+        """(log weights (options,), leans (latents, options)) of an attribute with options."""
+        if i not in self._compiled:
+            options = self.attributes[i].options
+            leans = np.zeros((len(LATENT_INDEX), len(options)))
+            for j, option in enumerate(options):
+                for name, strength in option.leans.items():
+                    leans[LATENT_INDEX[name], j] = LEAN * strength
+            self._compiled[i] = (np.log([o.weight for o in options]), leans)
+        return self._compiled[i]
+
+    def encode(self, i: int, value: object) -> int | None:
+        """The code of a value of attribute ``i`` as stored in a fill; None if it is not one of its values."""
+        a = self.attributes[i]
+        values = [o.value for o in a.options]
+        if a.kind == "choice":
+            return values.index(str(value)) if str(value) in values else None
+        if a.kind == "many" and isinstance(value, (list, tuple)):
+            return sum(1 << values.index(str(x)) for x in value) if all(str(x) in values for x in value) else None
+        if a.kind == "scale" and isinstance(value, int) and a.scale and 1 <= value <= len(a.scale.labels):
+            return value
+        if a.kind == "number" and isinstance(value, (int, float)) and a.number and not isinstance(value, bool):
+            return round(value / a.number.step) if a.number.min <= value <= a.number.max else None
+        return None
+
+    def decode(self, i: int, code: int) -> Value:
+        """The value behind a code."""
+        a = self.attributes[i]
+        if a.kind == "choice":
+            return a.options[code].value
+        if a.kind == "many":
+            return [o.value for j, o in enumerate(a.options) if code >> j & 1]
+        if a.kind == "scale" or a.number is None:
+            return code
+        step = a.number.step
+        return int(code * step) if float(step).is_integer() else round(code * step, 6)
+
+
+class Fill:
+    """The values of a cohort: ``codes`` (people, attributes), UNSET where not settled, and the chance each had."""
+
+    def __init__(self, priors: Priors, cohort: Cohort, given: Ints | None = None) -> None:
+        self.priors, self.cohort = priors, cohort
+        shape = (len(cohort), len(priors))
+        self.codes: Ints = np.full(shape, UNSET, dtype=np.int64)
+        self.chance = np.zeros(shape, dtype=np.float32)
+        self.given = given
+        if given is not None:
+            self.codes = np.where(given != NOT_GIVEN, given, UNSET)
+        self._settled: set[int] = set()
+        for i in priors.order:
+            if i in priors.bases:
+                self._settle(i, np.nonzero(self.applies(i))[0])
+
+    def attribute_mask(self, clause: Clause) -> Mask:
+        """Who passes a clause on another attribute (settled before this one)."""
+        i = self.priors.index.get(clause.key)
+        if i is None:
+            return np.full(len(self.cohort), clause.negated)
+        attribute, codes = self.priors.attributes[i], self.codes[:, i]
+        named = [j for j, o in enumerate(attribute.options) if o.value in (clause.words or ())]
+        if attribute.kind == "many":
+            bits = sum(1 << j for j in named)
+            hit = (codes != UNSET) & ((codes.clip(min=0) & bits) != 0)
+        else:
+            hit = np.isin(codes, named)
+        return np.asarray(hit != clause.negated)
+
+    def _mask(self, condition: Condition) -> Mask:
+        return self.cohort.mask(condition, self.attribute_mask)
+
+    def allowed(self, i: int) -> NDArray[np.bool_] | None:
+        """Which options exist for whom, (people, options); None where every option exists for everybody."""
+        attribute, bans = self.priors.attributes[i], self.priors.bans[i]
+        if not bans and not any(o.regions or o.countries or o.applies for o in attribute.options):
+            return self._held_by_given(i, None)
+        out = np.ones((len(self.cohort), len(attribute.options)), dtype=bool)
+        for j, option in enumerate(attribute.options):
+            regions, countries = option.places
+            if regions or countries:
+                here = Clause("region", words=regions), Clause("country", words=countries)
+                out[:, j] = self.cohort.fact_mask(here[0]) | self.cohort.fact_mask(here[1])
+            if option.applies:
+                out[:, j] &= self._mask(option.condition)
+        for ban in bans:
+            out[np.ix_(self._mask(ban.condition), ban.options)] = False
+        return self._held_by_given(i, out)
+
+    def _held_by_given(self, i: int, out: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Rule out the options that would clash with what was given further down the order."""
+        if self.given is None or i not in self.priors.bases:
+            return out
+        attribute = self.priors.attributes[i]
+        if out is None:
+            out = np.ones((len(self.cohort), len(attribute.options)), dtype=bool)
+        for b, bans in enumerate(self.priors.bans):
+            column = self.given[:, b]
+            if i not in self.priors.needs[b] or not (column != NOT_GIVEN).any():
+                continue
+            for ban in bans:
+                clauses = ban.condition.clauses
+                if len(clauses) == 1 and clauses[0].key == attribute.path:
+                    hit = (column >= 0) & ban.options[column.clip(0, len(ban.options) - 1)]
+                    words = clauses[0].words or frozenset()
+                    out[np.ix_(hit, [o.value in words for o in attribute.options])] = False
+            for clause in self.priors.attributes[b].condition.clauses:
+                if clause.key == attribute.path and clause.words is not None:
+                    fits = np.array([(o.value in clause.words) != clause.negated for o in attribute.options])
+                    out[np.ix_(column != NOT_GIVEN, ~fits)] = False
+        stuck = ~out.any(axis=1)
+        out[stuck] = True
+        return out
+
+    def applies(self, i: int) -> Mask:
+        """To whom attribute ``i`` applies and for whom it has an option left, shape (people,)."""
+        attribute = self.priors.attributes[i]
+        out = self._mask(attribute.condition)
+        if attribute.options and (allowed := self.allowed(i)) is not None:
+            out = out & allowed.any(axis=1)
+        if self.given is not None:
+            out = out | (self.given[:, i] != NOT_GIVEN)
+        return out
+
+    def pool(self) -> NDArray[np.bool_]:
+        """Who can have which attribute, (people, attributes)."""
+        return np.stack([self.applies(i) for i in range(len(self.priors))], axis=1)
+
+    def settle(self, selected: NDArray[np.bool_]) -> None:
+        """Fill the selected attributes of each person, shape (people, attributes)."""
+        for i in self.priors.order:
+            if i not in self._settled:
+                self._settle(i, np.nonzero(selected[:, i])[0])
+
+    def _settle(self, i: int, rows: NDArray[np.intp]) -> None:
+        self._settled.add(i)
+        if self.given is not None:
+            rows = rows[self.given[rows, i] == NOT_GIVEN]
+        if not len(rows):
+            return
+        attribute = self.priors.attributes[i]
+        if attribute.kind == "choice":
+            self._choose(i, rows)
+        elif attribute.kind == "many":
+            self._choose_many(i, rows)
+        else:
+            self._measure(i, rows)
+
+    def _odds(self, i: int, rows: NDArray[np.intp]) -> Floats:
+        log_weight, leans = self.priors.weights(i)
+        used = np.nonzero(leans.any(axis=1))[0]
+        utility = np.broadcast_to(log_weight, (len(rows), len(log_weight)))
+        if len(used):
+            utility = utility + self.cohort.latents[np.ix_(rows, used)] @ leans[used]
+        odds = np.exp(utility)
+        if (allowed := self.allowed(i)) is not None:
+            odds = odds * allowed[rows]
+        return np.asarray(odds)
+
+    def _uniform(self, i: int, rows: NDArray[np.intp]) -> Floats:
+        return self.cohort.dice.rows(rows).uniforms(self.priors.keys[i : i + 1])[:, 0]
+
+    def _choose(self, i: int, rows: NDArray[np.intp]) -> None:
+        odds = self._odds(i, rows)
+        running = np.cumsum(odds, axis=1)
+        found = pick(running, self._uniform(i, rows))
+        self.codes[rows, i] = found
+        self.chance[rows, i] = odds[np.arange(len(rows)), found] / np.maximum(running[:, -1], 1e-300)
+
+    def _choose_many(self, i: int, rows: NDArray[np.intp]) -> None:
+        """Options by exponential races (weighted sampling without replacement, Efraimidis and Spirakis 2006)."""
+        attribute = self.priors.attributes[i]
+        odds = self._odds(i, rows)
+        low, high = attribute.count_range
+        wanted = low + (self._uniform(i, rows) * (high - low + 1)).astype(np.int64)
+        wanted = np.minimum(wanted, (odds > 0).sum(axis=1))
+        keys = np.array([label_key(f"value/{attribute.path}/{o.value}") for o in attribute.options], dtype=np.uint64)
+        u = self.cohort.dice.rows(rows).uniforms(keys)
+        with np.errstate(divide="ignore"):
+            arrival = np.where(odds > 0, -np.log(u) / odds, np.inf)
+        place = np.argsort(np.argsort(arrival, axis=1, kind="stable"), axis=1, kind="stable")
+        taken = place < wanted[:, None]
+        self.codes[rows, i] = (taken * (1 << np.arange(len(keys)))).sum(axis=1)
+        self.chance[rows, i] = 0.0
+
+    def _measure(self, i: int, rows: NDArray[np.intp]) -> None:
+        attribute = self.priors.attributes[i]
+        spec = attribute.number or attribute.scale
+        assert spec is not None  # noqa: S101 - the schema holds this
+        leans = {LATENT_INDEX[name]: strength for name, strength in spec.leans.items()}
+        told = sum((w * self.cohort.latents[rows, k] for k, w in leans.items()), start=np.zeros(len(rows)))
+        left = max(1.0 - sum((_NUMBER_LEAN * w) ** 2 for w in leans.values()), 0.3) ** 0.5
+        z = _NUMBER_LEAN * told + left * self.cohort.dice.rows(rows).normal(f"value/{attribute.path}")
+        if attribute.scale is not None:
+            k = len(attribute.scale.labels)
+            centre = attribute.scale.centre if attribute.scale.centre is not None else (k + 1) / 2
+            codes = np.rint(centre + attribute.scale.spread * z).clip(1, k)
+        else:
+            codes = _numbers(attribute.number, z, self.cohort.columns["age"][rows])
+        self.codes[rows, i] = codes.astype(np.int64)
+
+
+def _numbers(spec: NumberSpec | None, z: Floats, age: Ints) -> Floats:
+    assert spec is not None  # noqa: S101 - the schema holds this
+    if spec.log:
+        sigma2 = np.log1p((spec.sd / spec.mean) ** 2)
+        x = np.exp(np.log(spec.mean) - sigma2 / 2 + np.sqrt(sigma2) * z)
+    else:
+        x = spec.mean + spec.sd * z
+    x = x.clip(spec.min, spec.max)
+    if spec.unit.startswith("year"):  # nobody has done a thing for longer than they have lived
+        x = np.minimum(x, age)
+    return np.asarray(np.rint(x / spec.step))
+
+
+def encode_given(priors: Priors, given: Sequence[Mapping[str, object]]) -> Ints:
+    """Codes of values given from outside, (people, attributes), NOT_GIVEN elsewhere or where no code fits."""
+    out = np.full((len(given), len(priors)), NOT_GIVEN, dtype=np.int64)
+    for row, traits in enumerate(given):
+        for path, value in traits.items():
+            i = priors.index.get(path)
+            code = priors.encode(i, value) if i is not None else None
+            if i is not None and code is not None:
+                out[row, i] = code
+    return out

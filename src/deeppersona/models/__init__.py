@@ -1,0 +1,1 @@
+"""Who writes and who compares: the ports to models, one adapter a file."""

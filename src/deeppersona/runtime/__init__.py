@@ -1,0 +1,1 @@
+"""How work runs: seeded draws, the run folder, parts over processes."""

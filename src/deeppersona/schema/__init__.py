@@ -1,0 +1,1 @@
+"""The nouns of the story: frozen types, no input or output."""

@@ -1,0 +1,238 @@
+"""The taxonomy checker: one function a rule, each returning issues; ``check`` runs them all."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from deeppersona.errors import UsageError
+from deeppersona.models.embedder import cosine, default_embedder
+from deeppersona.schema import vocabulary as v
+from deeppersona.schema.condition import ALWAYS, Clause, Condition
+from deeppersona.schema.phrase import PERSONS, faults, say
+from deeppersona.schema.report import Issue
+from deeppersona.schema.taxonomy import Attribute, Taxonomy
+from deeppersona.taxonomy.read import Reading, read_folder
+
+NEAR_DUPLICATE = 0.93
+_VALUE_NAMES = re.compile(r"(^|_)(is|has|likes|loves|hates|owns|never|always)_|_(yes|no|true|false)$")
+_PLUMBING = re.compile(
+    r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
+    r"|_(misc|general|attributes|properties|info|details|data|unspecified)(\.|$)|userprofile"
+)
+_VAGUE = re.compile(r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$")
+_CLUMSY = re.compile(r"\{value\}[a-z]|  |\.\.$|\{label\}[a-z]")
+
+
+def _issue(path: str, rule: str, message: str, severity: str = "error") -> Issue:
+    return Issue.model_validate({"path": path, "rule": rule, "message": message, "severity": severity})
+
+
+def names(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Leaves are questions: no plumbing, no answers posing as attributes, no child equal to its parent."""
+    for a in taxonomy:
+        parts = a.path.split(".")
+        leaf = parts[-1]
+        if leaf == parts[-2] or leaf.rstrip("s") == parts[-2].rstrip("s"):
+            yield _issue(a.path, "child-equals-parent", f"the leaf repeats its parent {parts[-2]!r}; name what is asked")
+        if _PLUMBING.search(a.path):
+            yield _issue(a.path, "plumbing", "a plumbing name says nothing of a person; name what is asked")
+        if _VALUE_NAMES.search(leaf):
+            yield _issue(a.path, "value-as-attribute", "reads like an answer; ask the question and make it an option")
+        if len(parts) < 3 and parts[0] == "demographics":
+            yield _issue(a.path, "reserved", "demographics.<name> belongs to the engine; add a sub-tree")
+        if any(other.startswith(a.path + ".") for other in taxonomy.index):
+            yield _issue(a.path, "leaf-with-children", "is both an attribute and a branch; move it below")
+
+
+def sibling_values(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """No leaf is named after an option of a sibling: ``ethnicity_latino`` beside ``ethnicity: latino``."""
+    by_parent: dict[str, list[Attribute]] = defaultdict(list)
+    for a in taxonomy:
+        by_parent[a.subtree].append(a)
+    for siblings in by_parent.values():
+        values = {re.sub(r"\W+", "_", o.value.lower()): a for a in siblings for o in a.options}
+        for a in siblings:
+            owner = values.get(a.path.rpartition(".")[2])
+            if owner is not None and owner is not a:
+                yield _issue(a.path, "value-as-attribute", f"is an option of {owner.path}; an answer is no attribute")
+
+
+def near_duplicates(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """No two siblings ask the same (cosine of title, definition and question above the threshold)."""
+    embedder = default_embedder()
+    attributes = list(taxonomy)
+    vectors = embedder.embed([f"{a.title} {a.title} {a.definition} {a.question}" for a in attributes])
+    by_parent: dict[str, list[int]] = defaultdict(list)
+    for i, a in enumerate(attributes):
+        by_parent[a.subtree].append(i)
+    for rows in by_parent.values():
+        similar = cosine(vectors[rows], vectors[rows])
+        for x, y in zip(*np.nonzero(np.triu(similar, 1) > NEAR_DUPLICATE), strict=True):
+            one, two = attributes[rows[x]], attributes[rows[y]]
+            yield _issue(
+                two.path, "near-duplicate", f"asks nearly what {one.path} asks (cosine {similar[x, y]:.2f}); merge them"
+            )
+
+
+def phrases(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Every phrase reads for every pronoun and value."""
+    for a in taxonomy:
+        templates = [(o.phrase, False) for o in a.options if o.phrase]
+        if a.phrase:
+            templates.append((a.phrase, True))
+        for template, needs_value in templates:
+            for fault in faults(template, needs_value=needs_value):
+                yield _issue(a.path, "phrase", f"{fault}: {template!r}")
+            if _CLUMSY.search(template):
+                yield _issue(a.path, "phrase", f"words run together or spaces doubled: {template!r}")
+        for o in a.options:
+            for person in PERSONS:
+                said = say(o.phrase or a.phrase, person, o.value)
+                if "{" in said or "  " in said:
+                    yield _issue(a.path, "phrase", f"does not come out whole for {o.value!r}: {said!r}")
+                    break
+
+
+def values(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Options say something, and there are enough of them."""
+    for a in taxonomy:
+        if a.kind == "choice" and len(a.options) < 2:
+            yield _issue(a.path, "options", "one option is no choice")
+        for o in a.options:
+            if _VAGUE.match(o.value.lower()):
+                yield _issue(a.path, "vague-value", f"{o.value!r} says nothing; name the habit or thing")
+            if len(o.value) > 90:
+                yield _issue(a.path, "long-value", f"{o.value[:40]!r}... is too long for a value (90 letters at most)")
+        folded = [re.sub(r"\W+", " ", o.value.lower()).strip() for o in a.options]
+        for twice in sorted({x for x in folded if folded.count(x) > 1}):
+            yield _issue(a.path, "options", f"option {twice!r} is there twice")
+
+
+def _clash(condition: Condition) -> str:
+    """Two clauses of a conjunction that cannot both hold: the reason in words, or nothing."""
+    seen: dict[str, Clause] = {}
+    for clause in condition.clauses:
+        other = seen.setdefault(clause.key, clause)
+        if other is clause or clause.negated or other.negated:
+            continue
+        if clause.words is not None and other.words is not None and not clause.words & other.words:
+            return f"{clause.key} would have to be in {sorted(clause.words)} and {sorted(other.words)}"
+        if clause.words is None and other.words is None and max(clause.low, other.low) > min(clause.high, other.high):
+            return f"no {clause.key} satisfies both ranges"
+    age = seen.get("age")
+    status = seen.get("status")
+    if age and status and status.words and age.high < 15 and not status.words & {"child", "student"}:
+        return "no child under 15 has that status"
+    children = seen.get("children")
+    youngest = seen.get("youngest_child")
+    if children and youngest and children.high < 1:
+        return "somebody without children has no youngest child"
+    return ""
+
+
+def reachable(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Every option is reachable for someone; every region that an attribute reaches has an option."""
+    for a in taxonomy:
+        if why := _clash(a.condition):
+            yield _issue(a.path, "unreachable", f"applies to nobody: {why}")
+        for o in a.options:
+            if why := _clash(a.condition & o.condition):
+                yield _issue(a.path, "unreachable", f"option {o.value!r} can be drawn for nobody: {why}")
+        yield from _bare_regions(a)
+
+
+def _bare_regions(a: Attribute) -> Iterable[Issue]:
+    if not a.options or any(not any(o.places) for o in a.options):
+        return
+    wanted = next((c.words for c in a.condition.clauses if c.key == "region" and c.words), frozenset(v.REGION))
+    if any(c.key == "country" for c in a.condition.clauses):
+        return
+    covered = frozenset().union(*(o.places[0] for o in a.options))
+    if bare := sorted(wanted - covered):
+        yield _issue(a.path, "bare-region", f"no option exists in {', '.join(bare)}; add one without regions")
+
+
+def _check_reference(taxonomy: Taxonomy, where: str, path: str, words: Iterable[str]) -> Iterable[Issue]:
+    if path not in taxonomy:
+        try:
+            taxonomy[path]
+        except UsageError as error:
+            yield _issue(where, "reference", str(error))
+        return
+    target = taxonomy[path]
+    if target.kind not in ("choice", "many"):
+        yield _issue(where, "reference", f"{path} is of kind {target.kind}; only choice and many can be referred to")
+        return
+    known = {o.value for o in target.options}
+    for word in sorted(set(words) - known):
+        yield _issue(where, "reference", f"{path} has no option {word!r}; it has {sorted(known)}")
+
+
+def _conditions(a: Attribute) -> Iterable[Condition]:
+    yield a.condition
+    yield from (o.condition for o in a.options if o.condition is not ALWAYS)
+
+
+def references(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Conditions and rules name attributes and options that exist."""
+    for a in taxonomy:
+        for condition in _conditions(a):
+            for clause in condition.clauses:
+                if not clause.is_fact:
+                    yield from _check_reference(taxonomy, a.path, clause.key, clause.words or ())
+    for rule in taxonomy.rules:
+        for side in (rule.when, rule.never):
+            for path, words in side.items():
+                yield from _check_reference(taxonomy, path, path, words)
+
+
+def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """What is settled first never depends on what is settled later."""
+    needs: dict[str, set[str]] = {a.path: set().union(*(c.keys() for c in _conditions(a))) for a in taxonomy}
+    for rule in taxonomy.rules:
+        for path in rule.never:
+            needs.setdefault(path, set()).update(rule.when)
+    state: dict[str, int] = {}
+
+    def visit(path: str, trail: tuple[str, ...]) -> tuple[str, ...]:
+        if state.get(path) == 2 or path not in needs:
+            return ()
+        if path in trail:
+            return (*trail[trail.index(path) :], path)
+        for need in sorted(needs[path]):
+            if loop := visit(need, (*trail, path)):
+                return loop
+        state[path] = 2
+        return ()
+
+    for path in needs:
+        if loop := visit(path, ()):
+            yield _issue(path, "circle", f"depends on itself: {' -> '.join(loop)}; turn one rule around")
+            return
+
+
+CHECKS: tuple[Callable[[Taxonomy], Iterable[Issue]], ...] = (
+    names, sibling_values, near_duplicates, phrases, values, reachable, references, circles,
+)  # fmt: skip
+
+
+def check(taxonomy: Taxonomy) -> list[Issue]:
+    """Run every check on a taxonomy."""
+    return [issue for rule in CHECKS for issue in rule(taxonomy)]
+
+
+def check_folder(folder: Path) -> tuple[Reading, list[Issue]]:
+    """Read a folder and check it; every issue carries its file and line where they are known."""
+    reading = read_folder(folder)
+    issues = list(reading.issues)
+    for issue in check(reading.taxonomy):
+        source = reading.sources.get(issue.path)
+        placed = {"file": source.file, "line": source.line} if source else {}
+        issues.append(issue.model_copy(update=placed))
+    return reading, sorted(issues, key=lambda i: (i.file, i.line, i.path, i.message))
+

@@ -1,0 +1,1 @@
+"""Derivation of the shipped tables of figures from downloaded originals."""
