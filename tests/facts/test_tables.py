@@ -15,8 +15,7 @@ import pytest
 FACTS = Path(__file__).resolve().parents[2] / "src" / "deeppersona" / "facts"
 TABLES = (
     "age_sex_education.csv.gz", "cities.csv.gz", "countries.csv", "language.csv", "marriage.csv",
-    "mortality.csv",
-    "participation.csv", "personality.csv", "personality_correlations.csv", "religion.csv",
+    "mortality.csv", "participation.csv", "personality.csv", "personality_correlations.csv", "religion.csv",
     "working_statuses.csv",
 )  # fmt: skip
 REGIONS = {
@@ -26,8 +25,8 @@ REGIONS = {
     "pacific_islands",
 }  # fmt: skip
 EDUCATION = {
-    "under_15", "none", "incomplete_primary", "primary", "lower_secondary", "upper_secondary", "short_tertiary",
-    "bachelor", "master",
+    "under_15", "none", "incomplete_primary", "primary", "lower_secondary", "upper_secondary",
+    "short_tertiary", "bachelor", "master",
 }  # fmt: skip
 RELIGIONS = {"christian", "muslim", "hindu", "buddhist", "jewish", "sikh", "folk", "other", "none"}
 SECTORS = ("agri", "industry", "services")

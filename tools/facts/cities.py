@@ -56,11 +56,10 @@ PARTS: dict[str, str] = {
 }  # fmt: skip
 RENAMED: dict[tuple[str, str], str] = {
     ("US", "New York City"): "New York", ("DE", "Koln"): "Cologne", ("ES", "Sevilla"): "Seville",
-    ("NL", "s-Hertogenbosch"): "Den Bosch", ("NL", "Almere Stad"): "Almere", ("MX",
-    "Leon de los Aldama"): "Leon",
-    ("MX", "Santiago de Queretaro"): "Queretaro", ("MX", "Acapulco de Juarez"): "Acapulco",
-    ("MX", "Victoria de Durango"): "Durango", ("MO", "Macau"): "Macao", ("CD",
-    "Bandundu Province"): "Bandundu",
+    ("NL", "s-Hertogenbosch"): "Den Bosch", ("NL", "Almere Stad"): "Almere",
+    ("MX", "Leon de los Aldama"): "Leon", ("MX", "Santiago de Queretaro"): "Queretaro",
+    ("MX", "Acapulco de Juarez"): "Acapulco", ("MX", "Victoria de Durango"): "Durango",
+    ("MO", "Macau"): "Macao", ("CD", "Bandundu Province"): "Bandundu",
 }  # fmt: skip
 POPULATION_K: dict[tuple[str, str], float] = {("KE", "Kakamega"): 107.2, ("ZA", "Johannesburg"): 4800.0}
 SUFFIXES = {
@@ -69,11 +68,10 @@ SUFFIXES = {
     "TV": r" Village$", "JP": r"-shi$",
 }  # fmt: skip
 LETTERS = str.maketrans({
-    "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i", "æ": "ae", "Æ": "Ae",
-    "œ": "oe",
-    "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D", "ə": "a", "Ə": "A", "ħ": "h", "Ħ": "H", "\u02bb": "", "\u2019": "'",
-    "\u2018": "'", "\u02bc": "'",
-    "\u2013": "-", "ŋ": "ng", "ɛ": "e", "ɔ": "o", "Œ": "Oe", "ƴ": "y", "ɓ": "b", "Ɓ": "B", "ɗ": "d", "ẖ": "h",
+    "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i", "æ": "ae",
+    "Æ": "Ae", "œ": "oe", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D", "ə": "a", "Ə": "A", "ħ": "h", "Ħ": "H",
+    "\u02bb": "", "\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2013": "-", "ŋ": "ng", "ɛ": "e", "ɔ": "o",
+    "Œ": "Oe", "ƴ": "y", "ɓ": "b", "Ɓ": "B", "ɗ": "d", "ẖ": "h",
 })  # fmt: skip
 
 

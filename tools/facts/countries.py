@@ -139,8 +139,8 @@ def sector_shares(originals: Originals) -> dict[str, dict[str, float]]:
 def fertility(cells: Cells) -> dict[str, float]:
     """Estimate total fertility: children under 5 per woman 15-49, times 35/5, and those who died.
 
-    Thirty-five years of childbearing over five years of births; the last factor is 1 + 0.004 per year by which the
-    region's life expectancy falls short of 78.
+    Thirty-five years of childbearing over five years of births; the last factor is 1 + 0.004 per year by
+    which the region's life expectancy falls short of 78.
     """
     children: dict[str, float] = defaultdict(float)
     women: dict[str, float] = defaultdict(float)

@@ -19,15 +19,40 @@ LEVELS = {
 } | TERTIARY
 ORDER = {level: place for place, level in enumerate(LEVELS.values())}
 
+FEWEST_DONORS = 3
+# Two-thirds of Maldivian graduates as masters is an artefact that would stamp all of South Asia.
+NO_DONORS = {"MV"}
+RICH = {
+    "north_america", "northern_europe", "western_europe", "southern_europe", "eastern_europe", "oceania",
+    "east_asia",
+}  # fmt: skip
+
 Group = tuple[int, int, str]
 Cells = dict[tuple[str, int, int, str, str], float]
 
 
-def people(originals: Originals) -> tuple[Cells, dict[str, str]]:
-    """Count thousands of people by (iso2, age from, age to, sex, level), and say whose tertiary split was used.
+def donors_for(iso2: str, donors: set[str]) -> list[str]:
+    """Choose the countries whose split stands in: the region's, or all poorer regions' where it has few."""
+    near = [donor for donor in sorted(donors) if REGION_OF[donor] == REGION_OF[iso2]]
+    return near if len(near) >= FEWEST_DONORS else [d for d in sorted(donors) if REGION_OF[d] not in RICH]
 
-    "Post Secondary" contains the three tertiary categories. Where a country has them they are used as shares of
-    Post Secondary; where not, the region's (else the world's) mean shares of the same age group and sex are.
+
+def mean_split(splits: list[dict[str, float]]) -> dict[str, float]:
+    """Average the countries' shares, each country counting the same."""
+    mean: dict[str, float] = defaultdict(float)
+    for parts in splits:
+        total = sum(parts.values())
+        for level, part in parts.items():
+            mean[level] += part / total if total > 0 else 0.0
+    return mean
+
+
+def people(originals: Originals) -> tuple[Cells, dict[str, str]]:
+    """Count thousands of people by (iso2, age from, age to, sex, level), and say whose split was used.
+
+    "Post Secondary" contains the three tertiary categories. Where a country has them they are used as shares
+    of it; where not, the mean shares of the region's countries that do (of all poorer regions' where
+    they are fewer than three), for the same age group and sex.
     """
     cells: Cells = defaultdict(float)
     post: dict[tuple[str, Group], float] = {}
@@ -40,21 +65,15 @@ def people(originals: Originals) -> tuple[Cells, dict[str, str]]:
             split[iso2, group][TERTIARY[education]] = thousands
         else:
             cells[iso2, low, high, sex, LEVELS[education]] += thousands
-    own = {iso2 for (iso2, _), parts in split.items() if sum(parts.values()) > 0}
-    regional: dict[tuple[str, Group], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for (iso2, group), parts in split.items():
-        for level, thousands in parts.items():
-            regional[REGION_OF[iso2], group][level] += thousands
-            regional["world", group][level] += thousands
+    donors = {iso2 for (iso2, _), parts in split.items() if sum(parts.values()) > 0} - NO_DONORS
     for (iso2, group), thousands in post.items():
         parts = split.get((iso2, group), {})
         if sum(parts.values()) <= 0:
-            parts = regional[REGION_OF[iso2], group]
-        if sum(parts.values()) <= 0:
-            parts = regional["world", group]
+            parts = mean_split([split[donor, group] for donor in donors_for(iso2, donors)])
         total = sum(parts.values())
         for level, part in parts.items() if total > 0 else [("bachelor", 1.0)]:
             cells[iso2, *group, level] += thousands * part / (total or 1.0)
+    own = {iso2 for (iso2, _), parts in split.items() if sum(parts.values()) > 0}
     return dict(cells), {iso2: "own" if iso2 in own else "region" for iso2, *_ in cells}
 
 

@@ -18,24 +18,8 @@ LEAST_SHARE = 0.002
 SECOND_LANGUAGE = 0.05
 # Languages that most speakers outside their homelands have learnt at school or at work, not at home.
 LINGUA_FRANCAS = {
-    "en",
-    "fr",
-    "ru",
-    "sw",
-    "es",
-    "pt",
-    "ar",
-    "de",
-    "it",
-    "hi",
-    "id",
-    "pcm",
-    "ln",
-    "tpi",
-    "bi",
-    "pis",
-    "ha",
-}
+    "en", "fr", "ru", "sw", "es", "pt", "ar", "de", "it", "hi", "id", "pcm", "ln", "tpi", "bi", "pis", "ha",
+}  # fmt: skip
 DISCOUNT = 0.1
 # One code for what people themselves call one language, and the other way round: what CLDR counts twice.
 SAME = {"zh": "cmn", "fil": "tl", "no": "nb", "man": "emk", "mww": "hmn", "hnj": "hmn"}
@@ -117,7 +101,8 @@ def factbook(languages: Languages, text: str, report: list[str]) -> dict[str, fl
 def discounted(shares: dict[str, float]) -> dict[str, float]:
     """Turn CLDR speakers into home shares: a lingua franca counts a tenth.
 
-    Where the local languages leave more than a quarter of the people without one, the largest lingua franca fills it.
+    Where the local languages leave more than a quarter of the people without one, the largest lingua franca
+    fills it.
     """
     local = {code: share for code, share in shares.items() if code not in LINGUA_FRANCAS}
     franca = {code: share for code, share in shares.items() if code in LINGUA_FRANCAS}

@@ -59,6 +59,6 @@ def tables(originals: Originals) -> tuple[list[tuple[str, ...]], list[tuple[str,
                 for i, trait in enumerate(TRAITS)
             ]
     pooled = np.concatenate(standard)
-    matrix = np.corrcoef(pooled[~np.isnan(pooled).any(axis=1)], rowvar=False)
+    matrix: Floats = np.atleast_2d(np.corrcoef(pooled[~np.isnan(pooled).any(axis=1)], rowvar=False))
     correlations = [(t, *(f"{matrix[i, j]:.2f}" for j in range(len(TRAITS)))) for i, t in enumerate(TRAITS)]
     return norms, correlations

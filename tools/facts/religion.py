@@ -92,9 +92,9 @@ CHINESE_FOLK = {"CN", "TW", "HK", "MO", "SG", "MY", "BN"}
 def correlates_of_war(originals: Originals) -> tuple[dict[str, Shares], set[str]]:
     """Return shares of 2010 by country, and the countries that count people twice.
 
-    Two faults of the file are mended. A branch total can fall short of its religion's: the rest goes to the unnamed
-    branch. Where the sum of adherents misses the population by just the "other religions", those are people of
-    unstated religion and are left out.
+    Two faults of the file are mended. A branch total can fall short of its religion's: the rest goes to the
+    unnamed branch. Where the sum of adherents misses the population by just the "other religions", those are
+    people of unstated religion and are left out.
     """
     found: dict[str, Shares] = {}
     twice: set[str] = set()
@@ -171,21 +171,20 @@ def named_branches(iso2: str, shares: Shares) -> Shares:
             branch = "Sunni"
         elif religion == "buddhist":
             branch = BUDDHISM.get(iso2, branch)
-        elif iso2 in CHINESE_FOLK and branch == "mixed folk tradition":
-            branch = "Chinese folk religion"
-        elif iso2 in {"CN", "TW", "MO"} and branch == "traditional religion":
+        elif (iso2 in CHINESE_FOLK and branch == "mixed folk tradition") or (
+            iso2 in {"CN", "TW", "MO"} and branch == "traditional religion"
+        ):
             branch = "Chinese folk religion"
         named[religion, branch] += share
     return named
 
 
 def choose(iso2: str, cow: Shares, cia: Shares, year: int, counted_twice: bool) -> tuple[str, Shares]:
-    """COW unless it is missing or counts people twice, or is far from the CIA's figure in either's main"
-    " group.
+    """Choose COW's shares or the CIA's.
 
-    Far is more than 15 points, or 10 where the CIA's figure is of 2018 or later and the change may be real.
-    A text
-    that gives much as "other" is not used.
+    COW, unless it is missing or counts people twice, or is far from the CIA's figure in the main group of
+    either: by more than 15 points, or 10 where the CIA's figure is of 2018 or later and the change may be
+    real. A text that gives much as "other" is not used.
     """
     if iso2 in OWN:
         return "own", {key: float(share) for key, share in OWN[iso2].items()}

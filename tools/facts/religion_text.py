@@ -13,10 +13,14 @@ Shares = dict[Kind, float]
 _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"non-christian", "other", ""),
     (r"^other religion|^other believers|^others?$|^other non|^other \(", "other", ""),
-    (r"other[/ ]none|other or none|unspecified/none|none/unspecified|none or|agnostics? and other|other or unaff", "none", ""),
-    (r"unspecified|unknown|no answer|no response|not stated|refused|objected|undeclared|not applicable|know", UNSPECIFIED, ""),
+    (r"other[/ ]none|other or none|unspecified/none|none/unspecified|none or|agnostics? and other"
+     r"|other or unaff",
+     "none", ""),
+    (r"unspecified|unknown|no answer|no response|not stated|refused|objected|undeclared|not applicable|know",
+     UNSPECIFIED, ""),
     (r"unaffiliated with a religious", "christian", "other Christian"),
-    (r"\bnone\b|no religion|atheist|agnostic|unaffiliated|non-?believer|nothing in|humanist|rationalism", "none", ""),
+    (r"\bnone\b|no religion|atheist|agnostic|unaffiliated|non-?believer|nothing in|humanist|rationalism",
+     "none", ""),
     (r"druze", "other", "Druze"),
     (r"armenian apostolic", "christian", "Orthodox"),
     (r"orthodox|old believer|greek catholic orth", "christian", "Orthodox"),
@@ -24,11 +28,12 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"jesus christ in madagascar", "christian", "Protestant"),
     (r"anglican|church of (england|ireland|melanesia)", "christian", "Anglican"),
     (r"protestant|evangel|lutheran|baptist|methodist|adventist|pentecost|presbyter|calvin"
-     r"|reformed|church of (norway|sweden|god)|congregation|assembl|salvation|salutiste|mennonite|moravian|nazarene"
-     r"|uniting|united church|wesleyan|ekalesia|brethren|kiribati|awakening|revival|born again|church of christ",
+     r"|reformed|church of (norway|sweden|god)|congregation|assembl|salvation|salutiste|mennonite|moravian"
+     r"|nazarene|uniting|united church|wesleyan|ekalesia|brethren|kiribati|awakening|revival|born again"
+     r"|church of christ",
      "christian", "Protestant"),
-    (r"christian|jehovah|latter|church|apostolic|kimbangu|zion|mana\b|iglesia|kingdom of god|believer|worship|ministry"
-     r"|apostolic|new apostolic", "christian", "other Christian"),
+    (r"christian|jehovah|latter|church|apostolic|kimbangu|zion|mana\b|iglesia|kingdom of god|believer|worship"
+     r"|ministry", "christian", "other Christian"),
     (r"sunni", "muslim", "Sunni"),
     (r"shia", "muslim", "Shia"),
     (r"ibadi", "muslim", "Ibadi"),
@@ -45,8 +50,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"kirat", "folk", "Kirat"),
     (r"umbanda|candombl", "folk", "Afro-Brazilian religion"),
     (r"vodou?n?|winti", "folk", "Vodou"),
-    (r"folk|tradition|animis|ethnic religion|indigenous|ancestral|badimo|custom|modekngei|shaman|maori|tribal", "folk",
-     "traditional religion"),
+    (r"folk|tradition|animis|ethnic religion|indigenous|ancestral|badimo|custom|modekngei|shaman|maori"
+     r"|tribal", "folk", "traditional religion"),
     (r"rastafari", "other", "Rastafarian"),
     (r"baha", "other", "Baha'i"),
     (r"spir[it]+ism", "other", "Spiritist"),

@@ -218,12 +218,12 @@ class Facts:
         def of(codes: Iterable[str]) -> list[dict[str, str]]:
             return [row for code in codes for row in self._by_country(name).get(code, [])]
 
-        rows, place = of([country.iso2]), country.name
+        rows, place = [r for r in of([country.iso2]) if float(r[column]) > 0], country.name
         if rows:
             share = np.array([float(r[column]) for r in rows])
         else:
             place = region_words(country.region)
-            rows = of(c.iso2 for c in self.by_region[country.region])
+            rows = [r for r in of(c.iso2 for c in self.by_region[country.region]) if float(r[column]) > 0]
             share = np.array([float(r[column]) * (self.countries[r["iso2"]].figures["population_k"] or 1) for r in rows])
         return Shares(tuple(rows), share / share.sum(), place)
 

@@ -15,7 +15,7 @@ from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.cohort import Cohort, draw_cohort
 from deeppersona.generation.core import country_model, refuse_impossible
-from deeppersona.generation.person import People, Person
+from deeppersona.generation.person import People, Person, with_given
 from deeppersona.generation.priors import NOT_GIVEN, Fill, Priors, encode_given
 from deeppersona.generation.records import core_traits, kin_traits, position_traits, spoken_value
 from deeppersona.generation.selection import Selection, Selector
@@ -102,6 +102,8 @@ class Engine:
                 failures.append(Failure(slot=slot, stage="core", reason="the anchors were not met in the tries allowed"))
                 continue
             person = people.person(i)
+            if cohort.given_core:
+                person = with_given(person, cohort.given_core[i])
             told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
             rows = np.nonzero(selection.chosen[i])[0]
             rows = rows[np.argsort(order[rows], kind="stable")]

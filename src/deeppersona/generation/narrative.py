@@ -25,7 +25,7 @@ SECTIONS = ("opening", "who", "work", "family", "roots")
 _SLOT = re.compile(r"\{([A-Za-z_]+)\}")
 _KEYS = label_keys([f"portrait/{i}" for i in range(64)])
 _LONGEST_FUSED = 24  # words of two sentences made one
-_TRAIT_SENTENCES = (9, 12)
+_TRAIT_SENTENCES = (11, 14)
 _PER_CATEGORY, _SENSITIVE = 2, 2
 
 
@@ -85,7 +85,7 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
     }  # fmt: skip
     if person.job_row >= 0:
         r = person.job_row
-        words |= {"job": with_article(jobs.title[r]), "job_plain": with_article(jobs.title[r]), "trade": jobs.title[r],
+        words |= {"job": with_article(person.job), "job_plain": with_article(person.job), "trade": person.job,
                   "place_of_work": jobs.place[r], "grumble": jobs.grumble[r],
                   "task": conjugate(jobs.task[r], person.pronoun)}  # fmt: skip
     if max(person.job_row, person.former_row) >= 0:

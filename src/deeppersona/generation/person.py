@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -98,6 +99,8 @@ class Person:
     language: str
     income: int
     wed_age: int
+    grandchildren: int
+    with_parents: bool
     cast: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -119,6 +122,23 @@ class Person:
         if self.religion in ("folk", "other") and self.branch:
             return self.branch
         return f"{word} ({self.branch})" if self.branch else word
+
+
+def with_given(person: Person, kept: Mapping[str, object]) -> Person:
+    """Let what was given of the core (name, occupation, town, language) be what the person is told by."""
+    if "name" in kept:
+        whole = str(kept["name"])
+        first, _, last = whole.partition(" ")
+        person.name = Name(first, last, whole)
+    if "occupation" in kept and person.job:
+        person.job = str(kept["occupation"])
+    if "former_occupation" in kept and person.former:
+        person.former = str(kept["former_occupation"])
+    if "city" in kept:
+        person.town = str(kept["city"])
+    if "language" in kept:
+        person.language = str(kept["language"])
+    return person
 
 
 def names_of(cohort: Cohort) -> Floats:
@@ -184,6 +204,7 @@ class People:
             father_job=self._job(c["father_job"][i]), household=c["household"][i],
             religion=model.belief.groups[belief], branch=model.belief.branches[belief],
             language=model.belief.languages[c["tongue"][i]], income=c["income"][i], wed_age=c["wed_age"][i],
+            grandchildren=c["grandchildren"][i], with_parents=bool(c["with_parents"][i]),
         )  # fmt: skip
         taken |= {child.name for child in children}
         for role, fixed in (("sister", 0), ("brother", 1), ("friend", None), ("boss", None), ("neighbour", None),

@@ -81,6 +81,20 @@ def _child_words(child: Child) -> str:
     return f"{child.name}, {'daughter' if child.sex == 0 else 'son'}, {child.age}"
 
 
+def _lives_with(person: Person) -> list[str]:
+    """Who shares the roof: the partner, children, parents, and how many others."""
+    home = sum(child.home for child in person.children)
+    others = person.household - 1 - person.partnered - home
+    out = ["partner"] if person.partnered else []
+    if home:
+        out.append("one child" if home == 1 else f"{in_words(home)} children")
+    if person.with_parents:
+        out.append("parents")
+    elif others:
+        out.append("one other" if others == 1 else f"{in_words(others)} others")
+    return out or ["nobody"]
+
+
 def kin_traits(person: Person) -> list[Trait]:
     """The people around: derived from the ages and tables of the family block."""
     out: list[Trait] = []
@@ -97,6 +111,9 @@ def kin_traits(person: Person) -> list[Trait]:
     if person.children:
         add("children", [_child_words(child) for child in person.children])
         add("children_at_home", sum(child.home for child in person.children))
+    if person.grandchildren:
+        add("grandchildren", person.grandchildren)
+    add("lives_with", _lives_with(person))
     brothers = "an only child" if not person.siblings else (
         f"{ordinal(person.birth_order)} of {in_words(person.siblings + 1)} children"
     )  # fmt: skip

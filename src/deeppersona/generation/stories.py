@@ -206,7 +206,8 @@ def _fillers(person: Person, at: int, jobs: Occupations, u: Floats) -> dict[str,
         words |= {f"{role}_they": "she" if she else "he", f"{role}_their": "her" if she else "his",
                   f"{role}_them": "her" if she else "him"}  # fmt: skip
     if row >= 0:
-        words |= {"job": with_article(jobs.title[row]), "trade": jobs.title[row], "tool": jobs.tool[row]}
+        title = person.job or person.former
+        words |= {"job": with_article(title), "trade": title, "tool": jobs.tool[row]}
     if person.partner:
         his = person.pronoun == "she"
         words |= {"partner": person.partner.given, "partner_they": "he" if his else "she",

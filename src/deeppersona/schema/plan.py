@@ -18,7 +18,7 @@ class Plan(BaseModel):
     """A generation plan.
 
     ``countries`` maps ISO codes to weights; ``anchors`` field -> condition as the user wrote it; ``focus`` a node of the
-    tree -> weight; ``ratio`` near:mid:far; ``taxonomy`` the fingerprint of the tree.
+    tree -> weight; ``ratio`` near:mid:far; ``taxonomy`` the fingerprint of the tree; ``given`` that of the shallow personas deepened, if any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +34,7 @@ class Plan(BaseModel):
     book: bool = False
     taxonomy: str
     engine: str
+    given: str | None = None
 
     @field_validator("countries")
     @classmethod

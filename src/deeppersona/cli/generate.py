@@ -1,0 +1,171 @@
+"""``deeppersona generate``: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deeppersona import study
+from deeppersona.corpus.export import FORMATS, export
+from deeppersona.errors import UsageError, unknown
+from deeppersona.studio.gallery import write_gallery
+from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
+
+_PLAN_KEYS = {
+    "n": int, "country": (str, list, dict), "seed": int, "depth": int, "ratio": (str, list), "focus": dict,
+    "anchor": dict, "adults_only": bool, "book": bool, "taxonomy": str, "format": (str, list), "out": str,
+}  # fmt: skip
+
+
+def pairs(items: tuple[str, ...], what: str) -> dict[str, str]:
+    """``("age=34", "sex=female")`` as a mapping; UsageError where one has no ``=`` or comes twice."""
+    out: dict[str, str] = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign or not key.strip() or not value.strip():
+            raise UsageError(f"--{what} {item!r}: write it as NAME=VALUE")
+        if key.strip() in out:
+            raise UsageError(f"--{what} {key.strip()} is given twice; for a set write {key.strip()}=a,b")
+        out[key.strip()] = value.strip()
+    return out
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """A plan file: the options of generate in TOML. UsageError names the line or the nearest key."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"no plan at {path}; write one, or pass the options directly") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the plan {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the plan {path} is no valid TOML: {error}") from None
+    for key, value in raw.items():
+        if key not in _PLAN_KEYS:
+            raise unknown(f"key in the plan {path}:", key, _PLAN_KEYS)
+        wanted = _PLAN_KEYS[key]
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise UsageError(f"the plan {path}: {key} cannot be {value!r}")
+    return raw
+
+
+def parse_ratio(text: str | list[int]) -> tuple[int, ...]:
+    """``5:3:2``."""
+    parts = text.split(":") if isinstance(text, str) else text
+    try:
+        ratio = tuple(int(part) for part in parts)
+    except (TypeError, ValueError):
+        ratio = ()
+    if len(ratio) != 3:
+        raise UsageError(f"ratio {text!r}: write near:mid:far as three whole numbers, as in 5:3:2")
+    return ratio
+
+
+def _focus(raw: dict[str, Any]) -> dict[str, float]:
+    out = {}
+    for path, weight in raw.items():
+        try:
+            out[path] = float(weight)
+        except (TypeError, ValueError):
+            raise UsageError(f"focus {path}={weight!r}: a focus is a number, as in health=3") from None
+    return out
+
+
+@click.command("generate")
+@click.option("-n", "n", type=int, default=None, help="How many people in all (default 12).")
+@click.option("--country", "country", multiple=True, metavar="KE|Kenya|IN=3",
+              help="Repeatable; countries share n by weight. Default: the world, by population.")
+@click.option("--seed", type=int, default=None, help="The same seed and plan give the same people (default 0).")
+@click.option("--depth", type=int, default=None, help="Attributes a person besides the core, 20..400 (default 220).")
+@click.option("--anchor", "anchor", multiple=True, metavar="FIELD=VALUE",
+              help="A condition of the draw: age=60..75, sex=female, occupation=nurse, religion=Catholic, city=Lyon. Repeatable.")
+@click.option("--focus", "focus", multiple=True, metavar="NODE=WEIGHT",
+              help="Deepen or thin a part of the tree: health=3, work.commute=0.5. Repeatable.")
+@click.option("--ratio", default=None, metavar="NEAR:MID:FAR", help="Shares near, mid and far from the core (default 5:3:2).")
+@click.option("--adults-only/--all-ages", "adults_only", default=None, help="People of 18 and over (default), or everybody.")
+@click.option("--book", is_flag=True, default=None, help="Also write the life book, by chapters, from all traits.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="The same options in a TOML file; flags win over it.")
+@click.option("--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="The run folder (default runs/run).")
+@click.option("--format", "formats", multiple=True, type=click.Choice(["jsonl", *FORMATS]), help="Extra outputs. Repeatable.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n).")
+@click.option("--resume/--no-resume", default=True, help="Going on with a run begun before is the default.")
+@click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+def command(
+    n: int | None, country: tuple[str, ...], seed: int | None, depth: int | None, anchor: tuple[str, ...],
+    focus: tuple[str, ...], ratio: str | None, adults_only: bool | None, book: bool | None, plan_file: Path | None,
+    folder: Path | None, out: Path | None, formats: tuple[str, ...], workers: int | None, resume: bool, repair: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Make deep personas of real countries, with no model and no key.
+
+    \b
+    Examples:
+      deeppersona generate -n 20 --country KE --seed 7 --out runs/kenya
+      deeppersona generate -n 40 --country IN=3 --country BR=1 --out runs/two
+      deeppersona generate -n 5 --country DE --anchor age=60..75 --anchor occupation=nurse --out runs/nurses
+      deeppersona generate -n 100 --focus health=3 --focus work=0.5 --depth 300 --out runs/health
+
+    Stopped at any moment, the same command goes on where it was and ends with the same bytes.
+    """
+    file = read_plan(plan_file) if plan_file else {}
+    folder = folder or (Path(file["taxonomy"]) if "taxonomy" in file else SHIPPED)
+    taxonomy = read_taxonomy(folder)
+    wanted: Any = list(country) or file.get("country")
+    plan = study.make_plan(
+        n if n is not None else file.get("n", 12), wanted, seed=seed if seed is not None else file.get("seed", 0),
+        depth=depth if depth is not None else file.get("depth", 220),
+        ratio=parse_ratio(ratio or file.get("ratio", "5:3:2")),
+        focus=_focus(pairs(focus, "focus") or file.get("focus", {})),
+        anchors=pairs(anchor, "anchor") or file.get("anchor", {}),
+        adults_only=adults_only if adults_only is not None else file.get("adults_only", True),
+        book=book if book is not None else file.get("book", False), taxonomy=taxonomy,
+    )  # fmt: skip
+    out = out or Path(file.get("out", "runs/run"))
+    if not resume and (out / "plan.json").exists():
+        raise UsageError(f"{out} already holds a run; choose another --out, or leave --no-resume away to go on with it")
+    more = [*formats] or ([file["format"]] if isinstance(file.get("format"), str) else list(file.get("format", [])))
+    for name in more:
+        if name not in ("jsonl", *FORMATS):
+            raise unknown("format", name, ["jsonl", *FORMATS])
+    began = time.perf_counter()
+    people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair)
+    write_gallery(out)
+    for name in more:
+        if name != "jsonl":
+            export(study.load(out), name, out / f"export-{name}", plan=plan)
+    _closing(out, plan.n, people, failed, time.perf_counter() - began, as_json)
+
+
+def _run_with_bar(
+    plan: study.Plan, out: Path, taxonomy: study.Taxonomy, folder: Path, workers: int | None, repair: bool
+) -> tuple[int, int]:
+    console = Console(stderr=True)
+    columns = (TextColumn("making people"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=plan.n)
+        return study.run(
+            plan, out, taxonomy, taxonomy_folder=folder, workers=workers, repair=repair,
+            progress=lambda done: bar.advance(task, done),
+        )  # fmt: skip
+
+
+def _closing(out: Path, n: int, people: int, failed: int, seconds: float, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "asked": n, "people": people, "failures": failed, "seconds": round(seconds, 2)}))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(f"[bold]{people}[/] people in {seconds:.1f} s, in [bold]{out}[/]" + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else ""))
+        console.print(f"  open  {out / 'index.html'}\n  read  deeppersona show {out}\n  check deeppersona check {out}")
+        console.print("  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described.")
+    if failed and not people:
+        raise click.exceptions.Exit(1)

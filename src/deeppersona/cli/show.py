@@ -1,0 +1,100 @@
+"""``deeppersona show``: a run or a person in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from deeppersona import study
+from deeppersona.schema.persona import Persona, Trait
+from deeppersona.taxonomy.read import shipped_taxonomy
+
+_COLOURS = {"given": "magenta", "table": "cyan", "prior": "green", "model": "yellow", "story": "blue", "derived": "white"}
+
+
+def _words(trait: Trait) -> str:
+    return "; ".join(trait.value) if isinstance(trait.value, list) else str(trait.value)
+
+
+def _evidence(trait: Trait) -> str:
+    e = trait.evidence
+    if "table" in e:
+        return f"{e['table']}" + (f", {e['of']}" if "of" in e else "")
+    if "stratum" in e:
+        return f"{e['stratum']}" + (f", p {e['p']}" if "p" in e else "")
+    return ", ".join(f"{k}: {x}" for k, x in e.items())
+
+
+def _person(console: Console, persona: Persona) -> None:
+    facts = [str(persona.get(f"demographics.{k}", "")) for k in ("age", "sex", "occupation", "city", "country")]
+    console.print(f"\n[bold]{escape(persona.name)}[/]  [dim]{persona.id} · {escape(' · '.join(facts))} · synthetic[/]\n")
+    width = min(console.width, 92)
+    console.print(Padding(escape(persona.narrative), (0, 2)), width=width, highlight=False)
+    for story in persona.stories:
+        console.print(f"\n  [bold]{escape(story.title)}[/] [dim]at {story.age}[/]")
+        console.print(Padding(escape(story.text), (0, 2)), width=width, highlight=False)
+    titles = {c.key: c.title for c in shipped_taxonomy().categories}
+    keys = dict.fromkeys(t.path.partition(".")[0] for t in persona.traits)
+    for key in sorted(keys, key=lambda k: list(titles).index(k) if k in titles else 99):
+        traits = persona.under(key)
+        table = Table(title=f"{titles.get(key, key)} ({len(traits)})", title_justify="left", title_style="bold", box=None,
+                      show_header=False, padding=(0, 1), width=min(console.width, 120))  # fmt: skip
+        table.add_column(ratio=4, style="dim")
+        table.add_column(ratio=6)
+        table.add_column(width=8)
+        table.add_column(ratio=3, style="dim")
+        for t in traits:
+            path = t.path.partition(".")[2].replace("_", " ").replace(".", " › ")
+            table.add_row(path, escape(_words(t)), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t)))
+        console.print()
+        console.print(table)
+
+
+@click.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("person", required=False, metavar="[ID]")
+@click.option("-n", "n", type=click.IntRange(min=1), default=20, show_default=True, help="How many to list.")
+@click.option("--prompt", is_flag=True, help="Print the person's system prompt only.")
+@click.option("--book", is_flag=True, help="Print the person's life book, where the run has them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record(s) as JSON lines.")
+def command(run: Path, person: str | None, n: int, prompt: bool, book: bool, as_json: bool) -> None:
+    """Read a run in the terminal: the list of people, or one person whole (ID, or the place in the run: 0, 1, ...)."""
+    population = study.load(run)
+    console = Console(soft_wrap=False)
+    if person is None:
+        _listing(console, population, n, as_json)
+        return
+    persona = population[int(person)] if person.isdigit() and int(person) < len(population) else population[person]
+    if as_json:
+        click.echo(orjson.dumps(persona.record()).decode())
+    elif prompt:
+        click.echo(persona.system_prompt)
+    elif book:
+        click.echo(persona.book or "this run was made without --book; make one with: deeppersona generate --book ...")
+    else:
+        _person(console, persona)
+
+
+def _listing(console: Console, population: study.Population, n: int, as_json: bool) -> None:
+    shown = population[:n]
+    if as_json:
+        for persona in shown:
+            click.echo(orjson.dumps(persona.record()).decode())
+        return
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for head in ("id", "name", "age", "sex", "occupation", "where"):
+        table.add_column(head)
+    for p in shown:
+        where = f"{p.get('demographics.city', '')}, {p.get('demographics.country', '')}"
+        table.add_row(p.id, *(escape(str(p.get(f"demographics.{k}", ""))) for k in ("name", "age", "sex", "occupation")), escape(where))
+    console.print(table)
+    if len(population) > n:
+        console.print(f"[dim]{len(population) - n} more; -n to list more of them[/]")
+    if len(population):
+        console.print(f"[dim]one whole: deeppersona show RUN {population[0].id}[/]")

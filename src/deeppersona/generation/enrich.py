@@ -1,0 +1,118 @@
+"""Deepen shallow personas: what is given anchors the draw and stays untouched; the rest is drawn around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deeppersona.corpus.shallow import Shallow
+from deeppersona.errors import UsageError
+from deeppersona.facts.tables import Facts
+from deeppersona.generation.anchors import FIELDS, Anchors, parse_anchors
+from deeppersona.generation.cohort import Cohort, draw_cohort
+from deeppersona.generation.core import conditional_cells, country_model
+from deeppersona.generation.engine import Engine, Record
+from deeppersona.models.embedder import default_embedder
+from deeppersona.runtime.seed import Dice
+from deeppersona.schema.report import Issue
+
+# What is let go first when the given fields together fit nobody in the tables; the given value itself is kept.
+_LET_GO = ("city", "language", "religion", "household", "income", "children", "urban", "marital", "occupation", "education",
+           "status", "sex", "age")  # fmt: skip
+_NEAR_OCCUPATION = 0.55
+
+
+def anchors_of(shallow: Shallow, facts: Facts) -> tuple[Anchors, list[Issue]]:
+    """The anchors a shallow persona sets, and issues for given fields that no table knows (kept, but not anchored)."""
+    raw: dict[str, object] = {}
+    issues: list[Issue] = []
+    for field, value in shallow.core.items():
+        if field not in FIELDS:
+            continue
+        words = str(value).replace("-", "..") if field == "age" and isinstance(value, str) and "-" in value else value
+        try:
+            parse_anchors({field: words}, facts)
+            raw[field] = words
+        except UsageError as error:
+            near = _nearest_occupation(str(value), facts) if field == "occupation" else None
+            if near is not None:
+                raw[field] = near
+            else:
+                issues.append(Issue(path=f"demographics.{field}", rule="unknown value", severity="warning",
+                                    message=f"line {shallow.line}: kept as given, not anchored: {error}"))  # fmt: skip
+    return parse_anchors(raw, facts), issues
+
+
+def _nearest_occupation(words: str, facts: Facts) -> str | None:
+    """The occupation nearest in meaning, if any is near."""
+    embedder = default_embedder()
+    titles = facts.occupations.title
+    similarity = (embedder.embed([words]) @ embedder.embed(list(titles)).T)[0] / 127.0**2
+    best = int(np.argmax(similarity))
+    return titles[best] if similarity[best] >= _NEAR_OCCUPATION else None
+
+
+def _fitting(facts: Facts, code: str, anchors: Anchors, youngest: int, line: int) -> tuple[Anchors, list[Issue]]:
+    """The anchors, less those let go until somebody fits them."""
+    issues: list[Issue] = []
+    model = country_model(facts, code)
+    for key in (None, *_LET_GO):
+        if key is not None:
+            if anchors.get(key) is None:
+                continue
+            issues.append(Issue(path=anchors.written[key], rule="fits nobody", severity="warning",
+                                message=f"line {line}: kept as given, but the rest is drawn without it"))  # fmt: skip
+            anchors = anchors.without(key)
+        if conditional_cells(model, anchors, youngest).sum() > 1e-6:
+            return anchors, issues if key is not None else []
+    return Anchors({}, {}), issues
+
+
+def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> Iterable[tuple[Record, list[Issue]]]:
+    """Deepen people one after the other; yields the record and what could not be taken up, as warnings."""
+    facts = engine.facts
+    for place, shallow in enumerate(people):
+        slot = first_slot + place
+        anchors, issues = anchors_of(shallow, facts)
+        country = anchors.get("country")
+        code = sorted(country.words)[0] if country is not None and country.words else engine.plan.country_of(slot)[0]
+        drawn = Anchors({k: c for k, c in anchors.clauses.items() if k not in ("country", "region")}, anchors.written)
+        age = drawn.get("age")
+        youngest = 0 if age is not None and age.high < engine.youngest else engine.youngest
+        fitting, let_go = _fitting(facts, code, drawn, youngest, shallow.line)
+        cohort = draw_cohort(
+            facts, Dice(engine.plan.seed, np.array([slot])), np.array([code]), np.array([slot]), fitting, youngest, {}
+        )
+        cohort.made[:] = True
+        cohort.given_core = [_kept_core(shallow, code)]
+        made = engine.finish(cohort, [shallow.given])
+        for record in made.records:
+            yield _keep_given(record, shallow), issues + let_go
+
+
+def _kept_core(shallow: Shallow, code: str) -> dict[str, object]:
+    """The core fields to show as given, untouched; a range is not a value, and the country is shown by its code."""
+    kept = {k: x for k, x in shallow.core.items() if not (k == "age" and not isinstance(x, int))}
+    if "country" in kept:
+        kept["country"] = code
+    return kept
+
+
+def _keep_given(record: Record, shallow: Shallow) -> Record:
+    """Put every given trait in, untouched, before what was drawn; nothing given is lost."""
+    given: dict[str, Any] = dict(shallow.given)
+    if shallow.text:
+        given["demographics.described_as"] = shallow.text
+    if shallow.interests:
+        given["culture.interests.given"] = list(shallow.interests)
+    placed = {t["path"] for t in record["traits"] if t["source"] == "given"}
+    traits = [t for t in record["traits"] if t["path"] not in given or t["path"] in placed]
+    extra = [
+        {"path": path, "value": value, "source": "given", "evidence": {}}
+        for path, value in given.items() if path not in placed
+    ]  # fmt: skip
+    n_core = sum(t["path"].startswith("demographics.") for t in traits[:20])
+    record["traits"] = traits[:n_core] + extra + traits[n_core:]
+    return record

@@ -1,0 +1,1 @@
+"""Persona -> Population: validators (one file each) and what is built on them."""

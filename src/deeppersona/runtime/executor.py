@@ -1,0 +1,36 @@
+"""Run parts here or over processes. The bytes are the same either way: a part depends on the plan and its slots alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import TypeVar
+
+Result = TypeVar("Result")
+Task = TypeVar("Task")
+_AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
+
+
+def over_parts(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    """Yield (task, result) as they come; ``work`` is a top-level function when there is more than one worker."""
+    if workers <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            yield task, work(task)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=min(workers, len(tasks)), mp_context=context) as pool:
+        waiting = iter(tasks)
+        running: dict[Future[Result], Task] = {}
+        for task in waiting:
+            running[pool.submit(work, task)] = task
+            if len(running) >= workers * _AHEAD:
+                yield from _collect(running)
+        while running:
+            yield from _collect(running)
+
+
+def _collect(running: dict[Future[Result], Task]) -> Iterator[tuple[Task, Result]]:
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        yield running.pop(future), future.result()

@@ -1,0 +1,217 @@
+"""The straight line, one function an arrow: plan -> people -> run folder -> population."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deeppersona import __version__
+from deeppersona.corpus.shallow import Shallow
+from deeppersona.errors import UsageError
+from deeppersona.facts.tables import shipped_facts
+from deeppersona.generation.anchors import parse_anchors
+from deeppersona.generation.engine import Engine
+from deeppersona.generation.enrich import deepen
+from deeppersona.runtime.executor import over_parts
+from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_slots
+from deeppersona.schema.plan import DEPTH_RANGE, Plan
+from deeppersona.schema.population import Population
+from deeppersona.schema.report import Failure, Issue
+from deeppersona.schema.taxonomy import Taxonomy
+from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, shipped_taxonomy
+
+Countries = str | Sequence[str] | Mapping[str, float] | None
+_PARALLEL_FROM = 4  # parts below which starting processes costs more than it saves
+
+
+def countries(wanted: Countries) -> dict[str, float]:
+    """ISO codes and weights from names, codes, ``IN=3`` pairs or a mapping; nothing or ``world``: by population."""
+    facts = shipped_facts()
+    if wanted is None or wanted == "world" or wanted == ["world"] or wanted == ("world",):
+        return {c.iso2: float(c.figures["population_k"] or 1.0) for c in facts.countries.values()}
+    pairs: list[tuple[str, float]] = []
+    if isinstance(wanted, Mapping):
+        pairs = [(name, float(weight)) for name, weight in wanted.items()]
+    else:
+        for item in wanted.split(",") if isinstance(wanted, str) else wanted:
+            name, _, weight = item.partition("=")
+            try:
+                pairs.append((name, float(weight) if weight else 1.0))
+            except ValueError:
+                raise UsageError(f"country {item!r}: a weight is a number, as in IN=3") from None
+    out: dict[str, float] = {}
+    for name, weight in pairs:
+        code = facts.country(name).iso2
+        if code in out:
+            raise UsageError(f"country {code} is given twice; give it once, with a weight: {code}=2")
+        out[code] = weight
+    return out
+
+
+def make_plan(
+    n: int, country: Countries = None, *, seed: int = 0, depth: int = 220, ratio: Sequence[int] = (5, 3, 2),
+    focus: Mapping[str, float] | None = None, anchors: Mapping[str, Any] | None = None, adults_only: bool = True,
+    book: bool = False, taxonomy: Taxonomy | None = None, shallow: str | None = None,
+) -> Plan:  # fmt: skip
+    """Freeze what is wanted into a plan. UsageError where it cannot be meant, before anything is made."""
+    facts = shipped_facts()
+    given = {k: ",".join(map(str, x)) if isinstance(x, (list, tuple, set)) else str(x) for k, x in (anchors or {}).items()}
+    read = parse_anchors(given, facts)
+    weights = countries(country)
+    place, region = read.get("country"), read.get("region")
+    if place is not None and place.words:
+        weights = {c: w for c, w in weights.items() if c in place.words} if country is not None else dict.fromkeys(sorted(place.words), 1.0)
+    if region is not None and region.words:
+        weights = {c: w for c, w in weights.items() if facts.countries[c].region in region.words}
+    if not weights:
+        raise UsageError("no country is left by the anchors on country and region; loosen one of them")
+    if not DEPTH_RANGE[0] <= depth <= DEPTH_RANGE[1]:
+        raise UsageError(f"depth {depth} is outside {DEPTH_RANGE[0]}..{DEPTH_RANGE[1]}; 200 to 250 reads best")
+    if n < 1:
+        raise UsageError(f"n is {n}; ask for at least one person")
+    taxonomy = taxonomy or shipped_taxonomy()
+    try:
+        return Plan(
+            n=n, countries=weights, seed=seed, depth=depth, ratio=tuple(ratio), focus=dict(focus or {}),
+            anchors={k: x for k, x in given.items() if k not in ("country", "region")}, adults_only=adults_only,
+            book=book, taxonomy=taxonomy.fingerprint, engine=__version__, given=shallow,
+        )  # fmt: skip
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place_of = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"plan: {place_of}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def engine_for(plan: Plan, taxonomy: Taxonomy) -> Engine:
+    """Build the engine of a plan and refuse what is impossible."""
+    engine = Engine(plan, shipped_facts(), taxonomy)
+    engine.refuse_impossible()
+    return engine
+
+
+def generate(
+    n: int, country: Countries = None, *, seed: int = 0, depth: int = 220, ratio: Sequence[int] = (5, 3, 2),
+    focus: Mapping[str, float] | None = None, anchors: Mapping[str, Any] | None = None, adults_only: bool = True,
+    book: bool = False, taxonomy: Taxonomy | None = None, out: Path | str | None = None,
+) -> Population:  # fmt: skip
+    """Make ``n`` deep synthetic people.
+
+    Args:
+        n: how many.
+        country: a code or name, several, or code -> weight; none means the world by population.
+        seed: the same seed and plan give the same people.
+        depth: attributes a person is told by, 20 to 400, besides the core.
+        ratio: near : mid : far from the core.
+        focus: node of the taxonomy -> weight, to deepen (above 1) or thin (below 1) it.
+        anchors: conditions of the draw, as ``{"age": "60..75", "occupation": "nurse"}``.
+        adults_only: people of 18 and over.
+        book: also write the long narrative.
+        taxonomy: another tree than the shipped one.
+        out: a run folder to write (and to resume); none keeps the people in memory.
+
+    Returns:
+        The population, in the order of the slots. People who could not be made are counted in ``failures``.
+
+    Raises:
+        UsageError: what is asked cannot be; the message says the fix.
+    """
+    taxonomy = taxonomy or shipped_taxonomy()
+    plan = make_plan(
+        n, country, seed=seed, depth=depth, ratio=ratio, focus=focus, anchors=anchors, adults_only=adults_only,
+        book=book, taxonomy=taxonomy,
+    )  # fmt: skip
+    if out is not None:
+        run(plan, Path(out), taxonomy)
+        return load(out)
+    engine = engine_for(plan, taxonomy)
+    records, failures = [], 0
+    for number in range(part_count(plan)):
+        made = engine.make(part_slots(plan, number))
+        records += made.records
+        failures += len(made.failures)
+    return Population(records, failures=failures)
+
+
+@dataclass(frozen=True)
+class _Task:
+    plan: Plan
+    number: int
+    taxonomy_folder: str
+
+
+@lru_cache(maxsize=2)
+def _engine_of(plan_json: str, folder: str) -> Engine:
+    return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
+
+
+def _make_part(task: _Task) -> tuple[bytes, int, list[Failure]]:
+    engine = _engine_of(task.plan.model_dump_json(), task.taxonomy_folder)
+    made = engine.make(part_slots(task.plan, task.number))
+    return lines_of(made.records), len(made.records), made.failures
+
+
+def run(
+    plan: Plan, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
+    repair: bool = False, progress: Callable[[int], None] = lambda done: None,
+) -> tuple[int, int]:  # fmt: skip
+    """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done."""
+    folder = RunFolder(out)
+    engine_for(plan, taxonomy)
+    with folder.writing(plan):
+        done = folder.finished(plan, repair=repair)
+        progress(sum(len(part_slots(plan, number)) for number in done))
+        left = [_Task(plan, k, str(taxonomy_folder)) for k in range(part_count(plan)) if k not in done]
+        processes = workers or (1 if len(left) < _PARALLEL_FROM else _cores())
+        for task, (content, people, failures) in over_parts(_make_part, left, processes):
+            folder.commit(task.number, content, people, failures)
+            progress(len(part_slots(plan, task.number)))
+        people, failed = folder.counts()
+        folder.finish({"personas": people, "failures": failed, "models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0})
+    return people, failed
+
+
+def enrich(
+    people: Sequence[Shallow], out: Path, taxonomy: Taxonomy, *, country: Countries = None, seed: int = 0,
+    depth: int = 220, focus: Mapping[str, float] | None = None, ratio: Sequence[int] = (5, 3, 2), book: bool = False,
+) -> tuple[int, list[Issue]]:  # fmt: skip
+    """Deepen shallow personas into a run folder, in their order. Returns (people, warnings on what was not taken up)."""
+    if not people:
+        raise UsageError("there is nobody to deepen; the file holds no line")
+    digest = hashlib.sha256(repr(people).encode()).hexdigest()[:16]
+    plan = make_plan(
+        len(people), country, seed=seed, depth=depth, ratio=ratio, focus=focus, book=book, taxonomy=taxonomy, shallow=digest
+    )
+    engine = Engine(plan, shipped_facts(), taxonomy)
+    folder = RunFolder(out)
+    warnings: list[Issue] = []
+    with folder.writing(plan):
+        done = folder.finished(plan)
+        for number in range(part_count(plan)):
+            if number in done:
+                continue
+            slots = part_slots(plan, number)
+            records = []
+            for record, issues in deepen(engine, people[slots.start : slots.stop], slots.start):
+                records.append(record)
+                warnings += issues
+            folder.commit(number, lines_of(records), len(records), [])
+        made, failed = folder.counts()
+        folder.finish({"personas": made, "failures": failed, "models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0})
+    return made, warnings
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def load(folder: Path | str) -> Population:
+    """Open a run folder as a population; people are read when looked at."""
+    run_folder = RunFolder(folder)
+    return Population(run_folder.records(), failures=run_folder.counts()[1])
