@@ -27,6 +27,7 @@ Columns = dict[str, NDArray[np.int64]]
 _TRIES = 300
 _CALIBRATION = 3000
 # Steps of the evenly spread sequences (Kronecker), the powers of the plastic number, as 64-bit fractions.
+_ORDER = np.lexsort((EDUCATION, AGE, SEX, URBAN))  # cells as they are walked evenly: town and country apart first
 _STEPS = tuple(np.uint64(int(2**64 / 1.3247179572447460259609**k)) for k in (1, 2))
 
 
@@ -143,7 +144,7 @@ def draw_core(
     ``rank`` is the place of each among the country's people of the plan. What cannot be had from the joint table alone
     (income, household size) is met by drawing again. Returns the columns and which people could be made.
     """
-    cumulative = np.cumsum(seed_cells)
+    cumulative = np.cumsum(seed_cells[_ORDER])
     pending = np.arange(len(dice))
     columns: Columns = {}
     for attempt in range(_TRIES):
@@ -151,7 +152,7 @@ def draw_core(
         if attempt:
             part = Dice(f"{dice.seed}/again {attempt}", part.slots)
         u = evenly(dice, rank[pending], 0) if attempt == 0 else part.uniform("cell")
-        cell = np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)
+        cell = _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
         spread = evenly(dice, rank[pending], 1) if attempt == 0 else None
         drawn: Columns = {
             "cell": cell, "age": AGE[cell], "sex": SEX[cell], "education": EDUCATION[cell], "urban": URBAN[cell],

@@ -73,7 +73,9 @@ def core_traits(cohort: Cohort, person: Person) -> list[Trait]:
         for key, value, ev in rows
     ]
     if person.former and not person.job:
-        out.append(_trait("demographics.former_occupation", person.former, "table", e["occupation"]))
+        kept = "former_occupation" in pick
+        out.append(_trait("demographics.former_occupation", person.former, "given" if kept else "table",
+                          None if kept else e["occupation"]))  # fmt: skip
     return out
 
 

@@ -19,8 +19,8 @@ from deeppersona.schema.taxonomy import Attribute, Taxonomy
 from deeppersona.taxonomy.read import Reading, read_folder
 
 NEAR_DUPLICATE = 0.93
-_VALUE_NAMES = re.compile(r"(^|_)(is|has|likes|loves|hates|owns|never|always)_|_(yes|no|true|false)$")
-_PLUMBING = re.compile(
+VALUE_NAMES = re.compile(r"(^|_)(is|has|likes|loves|hates|owns|never|always)_|_(yes|no|true|false)$")
+PLUMBING = re.compile(
     r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
     r"|_(misc|general|attributes|properties|info|details|data|unspecified)(\.|$)|userprofile"
 )
@@ -39,9 +39,9 @@ def names(taxonomy: Taxonomy) -> Iterable[Issue]:
         leaf = parts[-1]
         if leaf == parts[-2] or leaf.rstrip("s") == parts[-2].rstrip("s"):
             yield _issue(a.path, "child-equals-parent", f"the leaf repeats its parent {parts[-2]!r}; name what is asked")
-        if _PLUMBING.search(a.path):
+        if PLUMBING.search(a.path):
             yield _issue(a.path, "plumbing", "a plumbing name says nothing of a person; name what is asked")
-        if _VALUE_NAMES.search(leaf):
+        if VALUE_NAMES.search(leaf):
             yield _issue(a.path, "value-as-attribute", "reads like an answer; ask the question and make it an option")
         if len(parts) < 3 and parts[0] == "demographics":
             yield _issue(a.path, "reserved", "demographics.<name> belongs to the engine; add a sub-tree")

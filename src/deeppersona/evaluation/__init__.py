@@ -1,0 +1,1 @@
+"""How good a population is, one evaluator a file."""
