@@ -151,10 +151,14 @@ def _engine_of(plan_json: str, folder: str) -> Engine:
     return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
 
 
-def _make_part(task: _Task) -> tuple[bytes, int, list[Failure]]:
-    engine = _engine_of(task.plan.model_dump_json(), task.taxonomy_folder)
-    made = engine.make(part_slots(task.plan, task.number))
+def _make_part(engine: Engine, number: int) -> tuple[bytes, int, list[Failure]]:
+    made = engine.make(part_slots(engine.plan, number))
     return lines_of(made.records), len(made.records), made.failures
+
+
+def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
+    """The same in a process of its own, which builds its engine once."""
+    return _make_part(_engine_of(task.plan.model_dump_json(), task.taxonomy_folder), task.number)
 
 
 def run(
@@ -163,13 +167,14 @@ def run(
 ) -> tuple[int, int]:  # fmt: skip
     """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done."""
     folder = RunFolder(out)
-    engine_for(plan, taxonomy)
+    engine = engine_for(plan, taxonomy)
     with folder.writing(plan):
         done = folder.finished(plan, repair=repair)
         progress(sum(len(part_slots(plan, number)) for number in done))
         left = [_Task(plan, k, str(taxonomy_folder)) for k in range(part_count(plan)) if k not in done]
         processes = workers or (1 if len(left) < _PARALLEL_FROM else _cores())
-        for task, (content, people, failures) in over_parts(_make_part, left, processes):
+        work = _make_task if processes > 1 else lambda task: _make_part(engine, task.number)
+        for task, (content, people, failures) in over_parts(work, left, processes):
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))
         people, failed = folder.counts()

@@ -105,6 +105,6 @@ def faults(template: str, *, needs_value: bool = True) -> list[str]:
     first = template.lstrip('"')[:1]
     if not (first.isupper() or template.startswith(("{value}", "{label}", "{name}", "{They}", "{Their}"))):
         found.append("the phrase begins with a small letter")
-    if re.search(r"\b(he|she|his|him|himself|herself|hers)\b", _TOKEN.sub("", template)):
+    if re.search(r"\b(he|she|his|him|himself|herself|hers)\b", _TOKEN.sub("", template), re.IGNORECASE):
         found.append("a pronoun is written out; use {they}, {them}, {their}")
     return found
