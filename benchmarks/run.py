@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-
 import statistics
 import subprocess
 import sys
@@ -53,7 +52,7 @@ def _pinned(arguments: list[str]) -> tuple[float, str]:
     began = time.perf_counter()
     done = subprocess.run(
         arguments, capture_output=True, text=True, check=True,
-        preexec_fn=(lambda: os.sched_setaffinity(0, {0})) if hasattr(os, "sched_setaffinity") else None,  # noqa: PLW1509
+        preexec_fn=(lambda: os.sched_setaffinity(0, {0})) if hasattr(os, "sched_setaffinity") else None,
     )  # fmt: skip
     return time.perf_counter() - began, done.stdout
 
@@ -69,7 +68,12 @@ def speed() -> dict[str, Any]:
                 size = sum(p.stat().st_size for p in Path(folder).rglob("*.jsonl"))
             runs.append((seconds, int(printed) / 1024))
         seconds = statistics.median(s for s, _ in runs)
-        out[f"n={n}"] = {"whole command, s": round(seconds, 2), "people a second": round(n / seconds), "peak MB": round(max(m for _, m in runs)), "kB a person": round(size / n / 1000, 1)}
+        out[f"n={n}"] = {
+            "whole command, s": round(seconds, 2),
+            "people a second": round(n / seconds),
+            "peak MB": round(max(m for _, m in runs)),
+            "kB a person": round(size / n / 1000, 1),
+        }
     began = time.perf_counter()
     plan = make_plan(2000, list(TEN[:4]), seed=2)
     engine = engine_for(plan, dp.shipped_taxonomy())
@@ -117,7 +121,9 @@ def fidelity(n: int = 20_000) -> dict[str, Any]:
         urban = facts.figure(country, "urban_share").value
         targets: dict[str, dict[Any, float]] = {
             "age x sex x education": target,
-            "religion": {(r["religion"], r["branch"]): float(x) for r, x in zip(religion.rows, religion.share, strict=True)},
+            "religion": {
+                (r["religion"], r["branch"]): float(x) for r, x in zip(religion.rows, religion.share, strict=True)
+            },
             "language": {r["language"]: float(x) for r, x in zip(language.rows, language.share, strict=True)},
             "urban": {0: urban, 1: 1 - urban},
         }
@@ -190,7 +196,6 @@ def main() -> None:
         print(json.dumps(results, indent=1))
     else:
         print(f"\non {results['machine']}")
-
 
 
 if __name__ == "__main__":

@@ -48,14 +48,10 @@ def derive(originals: Originals, out: Path) -> list[str]:
 
 def main() -> None:
     """Read the command line and derive all tables."""
-    parser = argparse.ArgumentParser(
-        description="Derive the shipped tables of figures from downloaded originals."
-    )
+    parser = argparse.ArgumentParser(description="Derive the shipped tables of figures from downloaded originals.")
     parser.add_argument("--originals", type=Path, required=True, help="folder of the downloaded originals")
     parser.add_argument("--out", type=Path, default=FACTS, help="folder to write to")
-    parser.add_argument(
-        "--notes", action="store_true", help="print differences between sources and unknown names"
-    )
+    parser.add_argument("--notes", action="store_true", help="print differences between sources and unknown names")
     arguments = parser.parse_args()
     notes = derive(Originals(arguments.originals), arguments.out)
     if arguments.notes:

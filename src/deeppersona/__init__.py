@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deeppersona.version import __version__
+
 if TYPE_CHECKING:
     from deeppersona.errors import DeepPersonaError, StoreError, UsageError
     from deeppersona.schema.persona import Persona, Provenance, Story, Trait
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from deeppersona.study import generate, load, make_plan, run
     from deeppersona.taxonomy.read import read_taxonomy, shipped_taxonomy
 
-__version__ = "0.1.0"
 
 # Public name -> where it lives. Imported when first used, so that `import deeppersona` stays quick.
 _PUBLIC = {

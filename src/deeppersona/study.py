@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deeppersona import __version__
 from deeppersona.corpus.shallow import Shallow
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import shipped_facts
@@ -26,6 +25,7 @@ from deeppersona.schema.population import Population
 from deeppersona.schema.report import Failure, Issue
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, shipped_taxonomy
+from deeppersona.version import __version__
 
 Countries = str | Sequence[str] | Mapping[str, float] | None
 _PARALLEL_FROM = 4  # parts below which starting processes costs more than it saves
@@ -41,9 +41,9 @@ def countries(wanted: Countries) -> dict[str, float]:
         pairs = [(name, float(weight)) for name, weight in wanted.items()]
     else:
         for item in wanted.split(",") if isinstance(wanted, str) else wanted:
-            name, _, weight = item.partition("=")
+            word, _, share = item.partition("=")
             try:
-                pairs.append((name, float(weight) if weight else 1.0))
+                pairs.append((word, float(share) if share else 1.0))
             except ValueError:
                 raise UsageError(f"country {item!r}: a weight is a number, as in IN=3") from None
     out: dict[str, float] = {}
@@ -62,12 +62,18 @@ def make_plan(
 ) -> Plan:  # fmt: skip
     """Freeze what is wanted into a plan. UsageError where it cannot be meant, before anything is made."""
     facts = shipped_facts()
-    given = {k: ",".join(map(str, x)) if isinstance(x, (list, tuple, set)) else str(x) for k, x in (anchors or {}).items()}
+    given = {
+        k: ",".join(map(str, x)) if isinstance(x, (list, tuple, set)) else str(x) for k, x in (anchors or {}).items()
+    }
     read = parse_anchors(given, facts)
     weights = countries(country)
     place, region = read.get("country"), read.get("region")
     if place is not None and place.words:
-        weights = {c: w for c, w in weights.items() if c in place.words} if country is not None else dict.fromkeys(sorted(place.words), 1.0)
+        weights = (
+            {c: w for c, w in weights.items() if c in place.words}
+            if country is not None
+            else dict.fromkeys(sorted(place.words), 1.0)
+        )
     if region is not None and region.words:
         weights = {c: w for c, w in weights.items() if facts.countries[c].region in region.words}
     if not weights:
@@ -121,6 +127,7 @@ def generate(
 
     Raises:
         UsageError: what is asked cannot be; the message says the fix.
+
     """
     taxonomy = taxonomy or shipped_taxonomy()
     plan = make_plan(
@@ -178,7 +185,17 @@ def run(
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))
         people, failed = folder.counts()
-        folder.finish({"personas": people, "failures": failed, "models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0})
+        folder.finish(
+            {
+                "personas": people,
+                "failures": failed,
+                "models": {},
+                "calls": 0,
+                "tokens_in": 0,
+                "tokens_out": 0,
+                "cost": 0.0,
+            }
+        )
     return people, failed
 
 
@@ -191,7 +208,15 @@ def enrich(
         raise UsageError("there is nobody to deepen; the file holds no line")
     digest = hashlib.sha256(repr(people).encode()).hexdigest()[:16]
     plan = make_plan(
-        len(people), country, seed=seed, depth=depth, ratio=ratio, focus=focus, book=book, taxonomy=taxonomy, shallow=digest
+        len(people),
+        country,
+        seed=seed,
+        depth=depth,
+        ratio=ratio,
+        focus=focus,
+        book=book,
+        taxonomy=taxonomy,
+        shallow=digest,
     )
     engine = Engine(plan, shipped_facts(), taxonomy)
     folder = RunFolder(out)
@@ -208,7 +233,17 @@ def enrich(
                 warnings += issues
             folder.commit(number, lines_of(records), len(records), [])
         made, failed = folder.counts()
-        folder.finish({"personas": made, "failures": failed, "models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0})
+        folder.finish(
+            {
+                "personas": made,
+                "failures": failed,
+                "models": {},
+                "calls": 0,
+                "tokens_in": 0,
+                "tokens_out": 0,
+                "cost": 0.0,
+            }
+        )
     return made, warnings
 
 

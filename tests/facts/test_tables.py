@@ -90,9 +90,7 @@ def test_a_table_names_its_source(name: str) -> None:
 
 def test_every_column_of_countries_names_its_source() -> None:
     sources = tomllib.loads((FACTS / "sources.toml").read_text(encoding="utf-8"))["source"]
-    named = {
-        column for source in sources if source["file"] == "countries.csv" for column in source["columns"]
-    }
+    named = {column for source in sources if source["file"] == "countries.csv" for column in source["columns"]}
     assert set(read("countries.csv")[0]) - {"region"} == named
 
 
@@ -154,15 +152,11 @@ def test_religion_sums_to_one() -> None:
     rows = read("religion.csv")
     assert {row["religion"] for row in rows} == RELIGIONS
     assert {row["basis"] for row in rows} == {"cow", "cia", "own"}
-    assert all(
-        total == pytest.approx(1, abs=1e-6) for total in sums("religion.csv", "share", "iso2").values()
-    )
+    assert all(total == pytest.approx(1, abs=1e-6) for total in sums("religion.csv", "share", "iso2").values())
 
 
 def test_home_languages_sum_to_one() -> None:
-    assert all(
-        total == pytest.approx(1, abs=1e-6) for total in sums("language.csv", "home_share", "iso2").values()
-    )
+    assert all(total == pytest.approx(1, abs=1e-6) for total in sums("language.csv", "home_share", "iso2").values())
     for row in read("language.csv"):
         assert row["language"].isascii(), row
         assert row["spoken_share"] == "" or 0 < float(row["spoken_share"]) <= 1
@@ -201,19 +195,13 @@ def test_regional_tables_hold_every_region() -> None:
         assert outside == pytest.approx(1, abs=1e-6)
         assert 0 < float(row["self_employed"]) < 1
     for row in read("mortality.csv"):
-        assert (
-            50 < float(row["e0"]) < 90
-            and 12 < float(row["e60"]) < 30
-            and 60 < float(row["gompertz_mode"]) < 95
-        )
+        assert 50 < float(row["e0"]) < 90 and 12 < float(row["e60"]) < 30 and 60 < float(row["gompertz_mode"]) < 95
 
 
 def test_personality() -> None:
     norms = read("personality.csv")
     assert len(norms) == 2 * 7 * 5
-    assert all(
-        1 < float(row["mean"]) < 5 and 0.3 < float(row["sd"]) < 1.2 and int(row["n"]) > 20 for row in norms
-    )
+    assert all(1 < float(row["mean"]) < 5 and 0.3 < float(row["sd"]) < 1.2 and int(row["n"]) > 20 for row in norms)
     matrix = read("personality_correlations.csv")
     for row in matrix:
         assert row[row["trait"]] == "1.00"

@@ -43,7 +43,9 @@ def test_margins_are_nearer_than_a_random_sample(code: str) -> None:
         (a // 5, s, e): float(people[a // 5 * 5 : a // 5 * 5 + 5, s, e].sum())
         for a in range(20, 105, 5) for s in range(2) for e in range(len(EDUCATION_AND_CHILD) - 1)
     }  # fmt: skip
-    keys = zip((c.columns["age"] // 5).tolist(), c.columns["sex"].tolist(), c.columns["education"].tolist(), strict=True)
+    keys = zip(
+        (c.columns["age"] // 5).tolist(), c.columns["sex"].tolist(), c.columns["education"].tolist(), strict=True
+    )
     assert against_table([k for k in keys if k[0] >= 4], joint).ratio < 1.2
 
 
@@ -52,7 +54,10 @@ def test_sectors_are_those_of_the_country(kenya: Cohort) -> None:
     country = facts.country("KE")
     for s, sex in enumerate(v.SEX):
         at_work = kenya.columns["sector"][(kenya.columns["sex"] == s) & (kenya.columns["sector"] >= 0)]
-        wanted = {k: facts.figure(country, f"{name}_{sex[0]}").value for k, name in enumerate(("agri", "industry", "services"))}
+        wanted = {
+            k: facts.figure(country, f"{name}_{sex[0]}").value
+            for k, name in enumerate(("agri", "industry", "services"))
+        }
         drawn = {k: n / len(at_work) for k, n in Counter(at_work.tolist()).items()}
         # Adults only, and about 1,300 of each sex: three standard errors are about .04.
         assert all(abs(drawn[k] - wanted[k]) < 0.06 for k in wanted)

@@ -62,6 +62,7 @@ def test_another_ratio() -> None:
 
 def test_near_is_nearer_than_far(people: dp.Population) -> None:
     """Those at work are told by work near the core more than those who are retired."""
+
     def near_work(status: tuple[str, ...]) -> float:
         shares = [
             np.mean([t.path.startswith("work.") for t in p.traits if t.evidence.get("stratum") == "near"])

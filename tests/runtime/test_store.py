@@ -23,7 +23,12 @@ SCRIPT = (
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    names = ["plan.json", "failures.jsonl", "usage.json", *(f"personas/{p.name}" for p in (folder / "personas").iterdir())]
+    names = [
+        "plan.json",
+        "failures.jsonl",
+        "usage.json",
+        *(f"personas/{p.name}" for p in (folder / "personas").iterdir()),
+    ]
     return {name: (folder / name).read_bytes() for name in sorted(names)}
 
 
@@ -35,7 +40,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_kill_nine_at_any_moment_then_the_same_bytes(tmp_path: Path, undisturbed: dict[str, bytes], workers: int) -> None:
+def test_kill_nine_at_any_moment_then_the_same_bytes(
+    tmp_path: Path, undisturbed: dict[str, bytes], workers: int
+) -> None:
     out = tmp_path / "run"
     for attempt, wait in enumerate((0.9, 1.3, 1.7, 2.2)):
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(workers)], start_new_session=True)

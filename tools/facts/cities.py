@@ -140,9 +140,7 @@ def lot(place: dict[str, Any]) -> str:
     return hashlib.sha256(str(place["geonameid"]).encode()).hexdigest()
 
 
-def choose(
-    iso2: str, places: list[dict[str, Any]], smaller: list[dict[str, Any]]
-) -> list[tuple[dict[str, Any], str]]:
+def choose(iso2: str, places: list[dict[str, Any]], smaller: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
     """Choose the 45 largest and up to 25 towns; smaller places make up the number where there are too few."""
     kept = without_parts(iso2, places)
     large = kept[:LARGEST]
@@ -152,11 +150,7 @@ def choose(
     missing = LEAST_TOWNS - sum(size == "small" for _, size in chosen)
     if missing > 0:
         known = {town_name(iso2, p) for p, _ in chosen}
-        more = [
-            p
-            for p in without_parts(iso2, [*(p for p, _ in chosen), *smaller])
-            if town_name(iso2, p) not in known
-        ]
+        more = [p for p in without_parts(iso2, [*(p for p, _ in chosen), *smaller]) if town_name(iso2, p) not in known]
         chosen += [(p, "small" if chosen or i else "large") for i, p in enumerate(more[:missing])]
     return chosen
 
@@ -178,8 +172,6 @@ def table(originals: Originals) -> list[tuple[str, ...]]:
         listed = [(thousands(iso2, place), town_name(iso2, place), place, size) for place, size in chosen]
         rows += [
             (iso2, name, f"{people:.1f}", f"{place['latitude']:.2f}", f"{place['longitude']:.2f}", size)
-            for people, name, place, size in sorted(
-                listed, key=lambda item: (-item[0], item[1], item[2]["geonameid"])
-            )
+            for people, name, place, size in sorted(listed, key=lambda item: (-item[0], item[1], item[2]["geonameid"]))
         ]
     return rows

@@ -204,9 +204,7 @@ def table(originals: Originals, cells: Cells, split: dict[str, str]) -> list[tup
             "demonym": demonym(iso2, entry),
             "region": REGION_OF[iso2],
             "population_k": text(people, 1),
-            "gdp_per_head": str(int(round(gdp / heads, -2)))
-            if gdp and heads and iso2 not in STALE_GDP
-            else None,
+            "gdp_per_head": str(int(round(gdp / heads, -2))) if gdp and heads and iso2 not in STALE_GDP else None,
             "urban_share": town,
             "marriage_age_f": text(women, 1),
             "marriage_age_m": text(men, 1),

@@ -66,9 +66,7 @@ def spoken(originals: Originals, iso2: str) -> dict[str, float]:
         plain = code.split("_")[0]
         if plain not in COUNTED_TWICE:
             parts[base(code)][plain].add(float(entry["_populationPercent"]) / 100)
-    return {
-        code: min(1.0, max(sum(shares) for shares in by_name.values())) for code, by_name in parts.items()
-    }
+    return {code: min(1.0, max(sum(shares) for shares in by_name.values())) for code, by_name in parts.items()}
 
 
 def factbook(languages: Languages, text: str, report: list[str]) -> dict[str, float]:
@@ -138,9 +136,7 @@ def table(originals: Originals, report: list[str]) -> list[tuple[str, ...]]:
         for place, code in NOT_SPOKEN:
             if place == iso2:
                 speakers.pop(code, None)
-        second = [
-            code for code, share in speakers.items() if share >= SECOND_LANGUAGE and code not in at_home
-        ]
+        second = [code for code, share in speakers.items() if share >= SECOND_LANGUAGE and code not in at_home]
         for code in sorted(at_home, key=lambda c: (-at_home[c], c)) + sorted(second):
             share = at_home.get(code, 0.0)
             known = max(speakers[code], share) if code in speakers else None

@@ -114,9 +114,7 @@ def correlates_of_war(originals: Originals) -> tuple[dict[str, Shares], set[str]
             ("total christians", "chrst", "chrstothr"), ("total muslims", "islm", "islmothr"),
             ("total buddhists", "bud", "budothr"),
         ):  # fmt: skip
-            missing = float(row[total] or 0) - sum(
-                v for column, v in counts.items() if column.startswith(parts)
-            )
+            missing = float(row[total] or 0) - sum(v for column, v in counts.items() if column.startswith(parts))
             counts[rest] += max(0.0, missing)
         whole = sum(counts.values())
         shares: Shares = defaultdict(float)
@@ -149,11 +147,7 @@ def with_branches(shares: Shares, pattern: Shares) -> Shares:
     """Spread a religion without any branch over the branches another source has for it."""
     spread: Shares = defaultdict(float)
     for (religion, branch), share in shares.items():
-        vague = (
-            religion in BRANCHED
-            and branch in ("", "other Christian")
-            and share > 0.5 * groups(shares)[religion]
-        )
+        vague = religion in BRANCHED and branch in ("", "other Christian") and share > 0.5 * groups(shares)[religion]
         like = {key: part for key, part in pattern.items() if key[0] == religion} if vague else {}
         if like:
             for key, part in like.items():

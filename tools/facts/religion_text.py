@@ -83,9 +83,9 @@ def split_items(text: str) -> list[str]:
 
 def percentage(item: str) -> float | None:
     """Read an item's share: "81-90%" is the middle, "<1%" half of the bound."""
-    found = re.search(
-        _NUMBER, re.sub(r"[(\[][^()\[\]]*(?:\([^()]*\)[^()\[\]]*)*[)\]]", "", item)
-    ) or re.search(_NUMBER, item)
+    found = re.search(_NUMBER, re.sub(r"[(\[][^()\[\]]*(?:\([^()]*\)[^()\[\]]*)*[)\]]", "", item)) or re.search(
+        _NUMBER, item
+    )
     if not found:
         return None
     low = float(found[2]) / 100

@@ -17,7 +17,9 @@ from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
 @click.command("check")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--taxonomy", "folder", type=click.Path(path_type=Path), help="The taxonomy of the run, if not the shipped one.")
+@click.option(
+    "--taxonomy", "folder", type=click.Path(path_type=Path), help="The taxonomy of the run, if not the shipped one."
+)
 @click.option("--show", type=click.IntRange(min=0), default=20, show_default=True, help="How many issues to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print all issues as JSON.")
 def command(run: Path, folder: Path | None, show: int, as_json: bool) -> None:

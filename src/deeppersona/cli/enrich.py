@@ -16,20 +16,26 @@ from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
 @click.command("enrich")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/enriched"), show_default=True, help="The run folder.")
-@click.option("--country", multiple=True, metavar="KE|IN=3", help="For people who name no country (default: the world).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/enriched"), show_default=True, help="The run folder."
+)
+@click.option(
+    "--country", multiple=True, metavar="KE|IN=3", help="For people who name no country (default: the world)."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--depth", type=int, default=220, show_default=True, help="Attributes a person besides the core.")
 @click.option("--focus", multiple=True, metavar="NODE=WEIGHT")
 @click.option("--ratio", default="5:3:2", show_default=True, metavar="NEAR:MID:FAR")
 @click.option("--book", is_flag=True, help="Also write the life book.")
-@click.option("--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one.")
+@click.option(
+    "--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
     source: Path, out: Path, country: tuple[str, ...], seed: int, depth: int, focus: tuple[str, ...], ratio: str,
     book: bool, folder: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Deepen the shallow personas of a JSON-lines file; what is given stays untouched, with the source `given`.
+    r"""Deepen the shallow personas of a JSON-lines file; what is given stays untouched, with the source `given`.
 
     \b
     A line may be a record of ours, a flat object, or PersonaHub's form:
@@ -45,10 +51,16 @@ def command(
     )  # fmt: skip
     write_gallery(out)
     if as_json:
-        click.echo(json.dumps({"out": str(out), "asked": len(people), "people": made, "warnings": [w.model_dump() for w in warnings]}))
+        click.echo(
+            json.dumps(
+                {"out": str(out), "asked": len(people), "people": made, "warnings": [w.model_dump() for w in warnings]}
+            )
+        )
         return
     for warning in warnings[:20]:
         click.echo(f"warning: {warning.path}: {warning.message}", err=True)
     if len(warnings) > 20:
         click.echo(f"and {len(warnings) - 20} more warnings; all with --json", err=True)
-    click.echo(f"{made} of {len(people)} people deepened, in {out}\n  open  {out / 'index.html'}\n  read  deeppersona show {out}")
+    click.echo(
+        f"{made} of {len(people)} people deepened, in {out}\n  open  {out / 'index.html'}\n  read  deeppersona show {out}"
+    )

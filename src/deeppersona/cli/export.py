@@ -13,7 +13,9 @@ from deeppersona.runtime.store import RunFolder
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", "name", required=True, type=click.Choice(list(FORMATS)), help="hf is a dataset folder with a data card.")
+@click.option(
+    "--to", "name", required=True, type=click.Choice(list(FORMATS)), help="hf is a dataset folder with a data card."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to (default RUN/export-FORMAT).")
 def command(run: Path, name: str, out: Path | None) -> None:
     """Write a run as parquet, csv, markdown or a dataset folder (hf)."""

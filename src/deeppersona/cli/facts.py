@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-
 import click
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +12,10 @@ from deeppersona.facts.tables import Facts, Shares, shipped_facts
 
 
 def _top(shares: Shares, *columns: str, n: int = 8) -> list[tuple[str, float]]:
-    rows = [(" ".join(filter(None, (r[c] for c in columns))), float(s)) for r, s in zip(shares.rows, shares.share, strict=True)]
+    rows = [
+        (" ".join(filter(None, (r[c] for c in columns))), float(s))
+        for r, s in zip(shares.rows, shares.share, strict=True)
+    ]
     return sorted(rows, key=lambda row: -row[1])[:n]
 
 
@@ -42,7 +44,9 @@ def _sources(console: Console, facts: Facts, as_json: bool) -> None:
         return
     for name, entry in facts.sources.items():
         console.print(f"[bold]{name}[/]: {entry.get('title', '')}")
-        console.print(f"  {entry.get('publisher', '')}, {entry.get('year', '')}; {entry.get('licence', '')}", style="dim")
+        console.print(
+            f"  {entry.get('publisher', '')}, {entry.get('year', '')}; {entry.get('licence', '')}", style="dim"
+        )
 
 
 def _countries(console: Console, facts: Facts, as_json: bool) -> None:
@@ -67,11 +71,15 @@ def _one(console: Console, facts: Facts, country: str, as_json: bool) -> None:
         click.echo(json.dumps(body, indent=1, ensure_ascii=False))
         return
     table = Table(title=f"{c.name} ({c.iso2}), {c.region}", box=None, title_justify="left", title_style="bold")
-    table.add_column("figure"), table.add_column("value", justify="right"), table.add_column("of", style="dim")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("of", style="dim")
     for name, f in figures.items():
         table.add_row(name, f"{f.value:,.3g}" if abs(f.value) < 1000 else f"{f.value:,.0f}", f.place)
     console.print(table)
-    for title, rows in (("religion", _top(religion, "religion", "branch")), ("language at home", _top(language, "language")), ("towns", _top(city, "city"))):
+    for title, rows in (
+        ("religion", _top(religion, "religion", "branch")),
+        ("language at home", _top(language, "language")),
+        ("towns", _top(city, "city")),
+    ):
         console.print(f"[bold]{title}[/]: " + ", ".join(f"{name} {share:.1%}" for name, share in rows))
-
-

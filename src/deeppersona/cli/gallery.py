@@ -16,7 +16,7 @@ from deeppersona.studio.gallery import write_gallery
     help="How many people get a page of their own; the charts count everybody.",
 )  # fmt: skip
 def command(run: Path, limit: int) -> None:
-    """Write the page index.html of a run again and print its path.
+    r"""Write the page index.html of a run again and print its path.
 
     \b
     The page is one file: open it in a browser, offline, or send it to somebody.

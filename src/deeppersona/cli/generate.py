@@ -16,10 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deeppersona import study
 from deeppersona.corpus.export import FORMATS, export
 from deeppersona.errors import UsageError, unknown
+from deeppersona.schema.plan import Plan
+from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.studio.gallery import write_gallery
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
-_PLAN_KEYS = {
+_PLAN_KEYS: dict[str, type | tuple[type, ...]] = {
     "n": int, "country": (str, list, dict), "seed": int, "depth": int, "ratio": (str, list), "focus": dict,
     "anchor": dict, "adults_only": bool, "book": bool, "taxonomy": str, "format": (str, list), "out": str,
 }  # fmt: skip
@@ -81,22 +83,49 @@ def _focus(raw: dict[str, Any]) -> dict[str, float]:
 
 @click.command("generate")
 @click.option("-n", "n", type=int, default=None, help="How many people in all (default 12).")
-@click.option("--country", "country", multiple=True, metavar="KE|Kenya|IN=3",
-              help="Repeatable; countries share n by weight. Default: the world, by population.")
+@click.option(
+    "--country",
+    "country",
+    multiple=True,
+    metavar="KE|Kenya|IN=3",
+    help="Repeatable; countries share n by weight. Default: the world, by population.",
+)
 @click.option("--seed", type=int, default=None, help="The same seed and plan give the same people (default 0).")
 @click.option("--depth", type=int, default=None, help="Attributes a person besides the core, 20..400 (default 220).")
-@click.option("--anchor", "anchor", multiple=True, metavar="FIELD=VALUE",
-              help="A condition of the draw: age=60..75, sex=female, occupation=nurse, religion=Catholic, city=Lyon. Repeatable.")
-@click.option("--focus", "focus", multiple=True, metavar="NODE=WEIGHT",
-              help="Deepen or thin a part of the tree: health=3, work.commute=0.5. Repeatable.")
-@click.option("--ratio", default=None, metavar="NEAR:MID:FAR", help="Shares near, mid and far from the core (default 5:3:2).")
-@click.option("--adults-only/--all-ages", "adults_only", default=None, help="People of 18 and over (default), or everybody.")
+@click.option(
+    "--anchor",
+    "anchor",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="A condition of the draw: age=60..75, sex=female, occupation=nurse, religion=Catholic, city=Lyon. Repeatable.",
+)
+@click.option(
+    "--focus",
+    "focus",
+    multiple=True,
+    metavar="NODE=WEIGHT",
+    help="Deepen or thin a part of the tree: health=3, work.commute=0.5. Repeatable.",
+)
+@click.option(
+    "--ratio", default=None, metavar="NEAR:MID:FAR", help="Shares near, mid and far from the core (default 5:3:2)."
+)
+@click.option(
+    "--adults-only/--all-ages", "adults_only", default=None, help="People of 18 and over (default), or everybody."
+)
 @click.option("--book", is_flag=True, default=None, help="Also write the life book, by chapters, from all traits.")
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="The same options in a TOML file; flags win over it.")
-@click.option("--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one.")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="The same options in a TOML file; flags win over it."
+)
+@click.option(
+    "--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="The run folder (default runs/run).")
-@click.option("--format", "formats", multiple=True, type=click.Choice(["jsonl", *FORMATS]), help="Extra outputs. Repeatable.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n).")
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(["jsonl", *FORMATS]), help="Extra outputs. Repeatable."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n)."
+)
 @click.option("--resume/--no-resume", default=True, help="Going on with a run begun before is the default.")
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
@@ -106,7 +135,7 @@ def command(
     folder: Path | None, out: Path | None, formats: tuple[str, ...], workers: int | None, resume: bool, repair: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Make deep personas of real countries, with no model and no key.
+    r"""Make deep personas of real countries, with no model and no key.
 
     \b
     Examples:
@@ -147,7 +176,7 @@ def command(
 
 
 def _run_with_bar(
-    plan: study.Plan, out: Path, taxonomy: study.Taxonomy, folder: Path, workers: int | None, repair: bool
+    plan: Plan, out: Path, taxonomy: Taxonomy, folder: Path, workers: int | None, repair: bool
 ) -> tuple[int, int]:
     console = Console(stderr=True)
     columns = (TextColumn("making people"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -161,11 +190,20 @@ def _run_with_bar(
 
 def _closing(out: Path, n: int, people: int, failed: int, seconds: float, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"out": str(out), "asked": n, "people": people, "failures": failed, "seconds": round(seconds, 2)}))
+        click.echo(
+            json.dumps(
+                {"out": str(out), "asked": n, "people": people, "failures": failed, "seconds": round(seconds, 2)}
+            )
+        )
     else:
         console = Console(highlight=False, soft_wrap=True)
-        console.print(f"[bold]{people}[/] people in {seconds:.1f} s, in [bold]{out}[/]" + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else ""))
+        console.print(
+            f"[bold]{people}[/] people in {seconds:.1f} s, in [bold]{out}[/]"
+            + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else "")
+        )
         console.print(f"  open  {out / 'index.html'}\n  read  deeppersona show {out}\n  check deeppersona check {out}")
-        console.print("  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described.")
+        console.print(
+            "  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described."
+        )
     if failed and not people:
         raise click.exceptions.Exit(1)

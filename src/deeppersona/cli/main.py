@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from deeppersona import __version__
 from deeppersona.errors import DeepPersonaError, nearest
+from deeppersona.version import __version__
 
 COMMANDS = {
     "generate": ("generate", "Make deep personas of real countries, with no model and no key."),
@@ -54,7 +54,7 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="deeppersona")
 def cli() -> None:
-    """Deep synthetic people: drawn from real statistics first, told in language second.
+    r"""Deep synthetic people: drawn from real statistics first, told in language second.
 
     \b
     Begin with:

@@ -13,9 +13,17 @@ from rich.table import Table
 
 from deeppersona import study
 from deeppersona.schema.persona import Persona, Trait
+from deeppersona.schema.population import Population
 from deeppersona.taxonomy.read import shipped_taxonomy
 
-_COLOURS = {"given": "magenta", "table": "cyan", "prior": "green", "model": "yellow", "story": "blue", "derived": "white"}
+_COLOURS = {
+    "given": "magenta",
+    "table": "cyan",
+    "prior": "green",
+    "model": "yellow",
+    "story": "blue",
+    "derived": "white",
+}
 
 
 def _words(trait: Trait) -> str:
@@ -33,7 +41,9 @@ def _evidence(trait: Trait) -> str:
 
 def _person(console: Console, persona: Persona) -> None:
     facts = [str(persona.get(f"demographics.{k}", "")) for k in ("age", "sex", "occupation", "city", "country")]
-    console.print(f"\n[bold]{escape(persona.name)}[/]  [dim]{persona.id} · {escape(' · '.join(facts))} · synthetic[/]\n")
+    console.print(
+        f"\n[bold]{escape(persona.name)}[/]  [dim]{persona.id} · {escape(' · '.join(facts))} · synthetic[/]\n"
+    )
     width = min(console.width, 92)
     console.print(Padding(escape(persona.narrative), (0, 2)), width=width, highlight=False)
     for story in persona.stories:
@@ -50,8 +60,10 @@ def _person(console: Console, persona: Persona) -> None:
         table.add_column(width=8)
         table.add_column(ratio=3, style="dim")
         for t in traits:
-            path = t.path.partition(".")[2].replace("_", " ").replace(".", " › ")
-            table.add_row(path, escape(_words(t)), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t)))
+            path = t.path.partition(".")[2].replace("_", " ").replace(".", " / ")
+            table.add_row(
+                path, escape(_words(t)), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t))
+            )
         console.print()
         console.print(table)
 
@@ -81,7 +93,7 @@ def command(run: Path, person: str | None, n: int, prompt: bool, book: bool, as_
         _person(console, persona)
 
 
-def _listing(console: Console, population: study.Population, n: int, as_json: bool) -> None:
+def _listing(console: Console, population: Population, n: int, as_json: bool) -> None:
     shown = population[:n]
     if as_json:
         for persona in shown:
@@ -92,7 +104,11 @@ def _listing(console: Console, population: study.Population, n: int, as_json: bo
         table.add_column(head)
     for p in shown:
         where = f"{p.get('demographics.city', '')}, {p.get('demographics.country', '')}"
-        table.add_row(p.id, *(escape(str(p.get(f"demographics.{k}", ""))) for k in ("name", "age", "sex", "occupation")), escape(where))
+        table.add_row(
+            p.id,
+            *(escape(str(p.get(f"demographics.{k}", ""))) for k in ("name", "age", "sex", "occupation")),
+            escape(where),
+        )
     console.print(table)
     if len(population) > n:
         console.print(f"[dim]{len(population) - n} more; -n to list more of them[/]")

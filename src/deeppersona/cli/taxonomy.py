@@ -21,7 +21,11 @@ from deeppersona.taxonomy.check import check_folder
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
 _FOLDER = click.option(
-    "--taxonomy", "folder", type=click.Path(path_type=Path), default=None, help="A folder of YAML; default: the shipped one."
+    "--taxonomy",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A folder of YAML; default: the shipped one.",
 )
 
 
@@ -47,7 +51,9 @@ def check(folder: Path | None, only: str | None, as_json: bool) -> None:
         known = {a.category for a in reading.taxonomy} | {i.file.partition("/")[0] for i in issues}
         if only not in known:
             raise unknown("category", only, sorted(known))
-        issues = [i for i in issues if i.path.startswith(only + ".") or i.file.startswith((only + "/", f"rules/{only}."))]
+        issues = [
+            i for i in issues if i.path.startswith(only + ".") or i.file.startswith((only + "/", f"rules/{only}."))
+        ]
     if as_json:
         click.echo(json.dumps([i.model_dump() for i in issues], indent=1, ensure_ascii=False))
     else:
@@ -107,8 +113,12 @@ def _attribute(console: Console, a: Attribute) -> None:
     for head in ("option", "weight", "only", "leans"):
         table.add_column(head)
     for o in a.options:
-        only = "; ".join(filter(None, (", ".join((*o.regions, *o.countries)), json.dumps(o.applies) if o.applies else "")))
-        table.add_row(escape(o.value), f"{o.weight:g}", escape(only), ", ".join(f"{k} {w:+g}" for k, w in o.leans.items()))
+        only = "; ".join(
+            filter(None, (", ".join((*o.regions, *o.countries)), json.dumps(o.applies) if o.applies else ""))
+        )
+        table.add_row(
+            escape(o.value), f"{o.weight:g}", escape(only), ", ".join(f"{k} {w:+g}" for k, w in o.leans.items())
+        )
     for spec in (a.number, a.scale):
         if spec is not None:
             console.print(escape(json.dumps(spec.model_dump(exclude_defaults=True), ensure_ascii=False)))
@@ -174,12 +184,23 @@ def import_(tree: Path, out: Path | None, as_json: bool) -> None:
     reasons = Counter(j.reason.partition(" at ")[0] for j in judged if j.fate == "rejected")
     for reason, n in reasons.most_common():
         click.echo(f"  rejected {n}: {reason}")
-    click.echo(f"{written} drafts written to {out}; finish them as docs/authoring.md tells" if out else "see each leaf with --json; write drafts of the new ones with --out FOLDER")
+    click.echo(
+        f"{written} drafts written to {out}; finish them as docs/authoring.md tells"
+        if out
+        else "see each leaf with --json; write drafts of the new ones with --out FOLDER"
+    )
 
 
 @command.command()
 @_FOLDER
-@click.option("--to", "form", type=click.Choice(["nested", "json"]), default="nested", show_default=True, help="nested: dictionaries of options; json: everything.")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["nested", "json"]),
+    default="nested",
+    show_default=True,
+    help="nested: dictionaries of options; json: everything.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="A file (default: print).")
 def export(folder: Path | None, form: str, out: Path | None) -> None:
     """Write the tree as nested dictionaries, or whole as JSON."""

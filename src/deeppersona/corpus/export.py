@@ -56,7 +56,9 @@ def to_parquet(population: Population, out: Path, plan: Plan | None = None) -> P
         import pyarrow.parquet as pq
     except ImportError:
         raise UsageError("parquet needs pyarrow; pip install 'deeppersona[parquet]'") from None
-    trait = pa.struct([("path", pa.string()), ("value", pa.string()), ("source", pa.string()), ("evidence", pa.string())])
+    trait = pa.struct(
+        [("path", pa.string()), ("value", pa.string()), ("source", pa.string()), ("evidence", pa.string())]
+    )
     story = pa.struct([("age", pa.int32()), ("title", pa.string()), ("text", pa.string())])
     schema = pa.schema([
         ("id", pa.string()), ("country", pa.string()), ("age", pa.int32()), ("sex", pa.string()), ("name", pa.string()),
@@ -79,7 +81,11 @@ def to_parquet(population: Population, out: Path, plan: Plan | None = None) -> P
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
-    core = {t["path"].removeprefix("demographics."): t["value"] for t in record["traits"] if t["path"].startswith("demographics.")}
+    core = {
+        t["path"].removeprefix("demographics."): t["value"]
+        for t in record["traits"]
+        if t["path"].startswith("demographics.")
+    }
     return {
         "id": record["id"], "country": core.get("country"), "age": core.get("age"), "sex": core.get("sex"),
         "name": core.get("name"), "occupation": core.get("occupation"), "narrative": record["narrative"],
@@ -123,7 +129,9 @@ def data_card(population: Population, plan: Plan | None) -> str:
     total = sum(sources.values()) or 1
     size = next((s for n, s in ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")) if len(population) < n), "n>1M")  # fmt: skip
     made = (
-        f"Engine {plan.engine}, seed {plan.seed}, depth {plan.depth}, plan {plan.fingerprint}." if plan else "See provenance."
+        f"Engine {plan.engine}, seed {plan.seed}, depth {plan.depth}, plan {plan.fingerprint}."
+        if plan
+        else "See provenance."
     )
     shares = ", ".join(f"{s} {n / total:.0%}" for s, n in sources.most_common())
     listed = ", ".join(f"{c} {share:.0%}" for c, share in list(countries.items())[:20])

@@ -77,7 +77,9 @@ def _finders() -> tuple[re.Pattern[str], dict[str, str], re.Pattern[str], dict[s
     jobs = {title.casefold(): title for title in facts.occupations.title}
 
     def pattern(words: dict[str, str]) -> re.Pattern[str]:
-        return re.compile(r"\b(" + "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True)) + r")s?\b", re.I)
+        return re.compile(
+            r"\b(" + "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True)) + r")s?\b", re.I
+        )
 
     return pattern(places), places, pattern(jobs), jobs
 
@@ -145,7 +147,9 @@ def _flat(raw: Mapping[str, Any], line: int) -> Shallow:
             items = value if isinstance(value, list) else re.split(r"[;,]", str(value))
             interests += [str(item).strip() for item in items if str(item).strip()]
         elif isinstance(value, (str, int, float, list)):
-            given[folded if "." in folded else f"given.{re.sub(r'[^a-z0-9_]+', '_', folded).strip('_') or 'field'}"] = value
+            given[folded if "." in folded else f"given.{re.sub(r'[^a-z0-9_]+', '_', folded).strip('_') or 'field'}"] = (
+                value
+            )
     return Shallow(line, core, given, tuple(interests))
 
 
@@ -164,7 +168,7 @@ def shallow_persona(raw: Any, line: int) -> Shallow:
         rest = _flat({k: x for k, x in raw.items() if k != "persona"}, line)
         return Shallow(line, {**core, **rest.core}, rest.given, (*rest.interests, *interests), text)
     if not raw:
-        raise UsageError(f"line {line}: the object is empty; give at least one field, as {{\"age\": 34}}")
+        raise UsageError(f'line {line}: the object is empty; give at least one field, as {{"age": 34}}')
     return _flat(raw, line)
 
 

@@ -31,7 +31,9 @@ def total_variation(p: Mapping[Hashable, float], q: Mapping[Hashable, float]) ->
     return 0.5 * sum(abs(p.get(k, 0.0) - q.get(k, 0.0)) for k in {*p, *q})
 
 
-def against_table(sample: Iterable[Hashable], target: Mapping[Hashable, float], *, draws: int = 30, seed: int = 0) -> Distance:
+def against_table(
+    sample: Iterable[Hashable], target: Mapping[Hashable, float], *, draws: int = 30, seed: int = 0
+) -> Distance:
     """Compare a sample with target shares (normalised here)."""
     counts = Counter(sample)
     n = counts.total()

@@ -224,7 +224,9 @@ class Facts:
         else:
             place = region_words(country.region)
             rows = [r for r in of(c.iso2 for c in self.by_region[country.region]) if float(r[column]) > 0]
-            share = np.array([float(r[column]) * (self.countries[r["iso2"]].figures["population_k"] or 1) for r in rows])
+            share = np.array(
+                [float(r[column]) * (self.countries[r["iso2"]].figures["population_k"] or 1) for r in rows]
+            )
         return Shares(tuple(rows), share / share.sum(), place)
 
     def _by_country(self, name: str) -> dict[str, list[dict[str, str]]]:

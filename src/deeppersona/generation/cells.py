@@ -104,4 +104,4 @@ def anchored(cells: Cells, anchors: Anchors, youngest: int) -> Floats:
     for key, axis, words in (("sex", SEX, v.SEX), ("urban", URBAN, v.URBAN)):
         if (clause := anchors.get(key)) is not None and clause.words is not None:
             weight = weight * np.isin(axis, [words.index(word) for word in clause.words])
-    return weight
+    return np.asarray(weight, dtype=np.float64)

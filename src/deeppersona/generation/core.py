@@ -13,8 +13,18 @@ from deeppersona.errors import UsageError
 from deeppersona.facts.tables import Country, Facts
 from deeppersona.generation.anchors import Anchors
 from deeppersona.generation.belief import Belief, Place
-from deeppersona.generation.cells import ADULT_AGE, AGE, CHILD_LEVEL, EDUCATION, SEX, URBAN, Cells, Evidence
-from deeppersona.generation.cells import anchored, country_cells
+from deeppersona.generation.cells import (
+    ADULT_AGE,
+    AGE,
+    CHILD_LEVEL,
+    EDUCATION,
+    SEX,
+    URBAN,
+    Cells,
+    Evidence,
+    anchored,
+    country_cells,
+)
 from deeppersona.generation.family import Family
 from deeppersona.generation.income import income_position
 from deeppersona.generation.kin import draw_kin

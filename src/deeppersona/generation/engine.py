@@ -43,9 +43,7 @@ class Made:
 class Engine:
     """Makes the people of a plan, any slots in any order. Build it once a process."""
 
-    def __init__(
-        self, plan: Plan, facts: Facts, taxonomy: Taxonomy, embedder: Embedder | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, facts: Facts, taxonomy: Taxonomy, embedder: Embedder | None = None) -> None:
         if plan.taxonomy != taxonomy.fingerprint:
             raise UsageError("the plan was made for another taxonomy; pass the same --taxonomy folder, unchanged")
         self.plan, self.facts, self.taxonomy = plan, facts, taxonomy
@@ -99,7 +97,9 @@ class Engine:
         for i in range(len(cohort)):
             slot = int(cohort.dice.slots[i])
             if not cohort.made[i]:
-                failures.append(Failure(slot=slot, stage="core", reason="the anchors were not met in the tries allowed"))
+                failures.append(
+                    Failure(slot=slot, stage="core", reason="the anchors were not met in the tries allowed")
+                )
                 continue
             person = people.person(i)
             if cohort.given_core:
@@ -107,9 +107,7 @@ class Engine:
             told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
             rows = np.nonzero(selection.chosen[i])[0]
             rows = rows[np.argsort(order[rows], kind="stable")]
-            records.append(
-                self._record(cohort, person, told, fill, selection, rows.tolist(), fitting, portrait_u[i])
-            )
+            records.append(self._record(cohort, person, told, fill, selection, rows.tolist(), fitting, portrait_u[i]))
         return Made(records, failures)
 
     def sentence(self, i: int, code: int, person: str) -> str:
@@ -121,7 +119,7 @@ class Engine:
             template = attribute.phrase
             if attribute.kind == "choice":
                 template = attribute.options[code].phrase or template
-            said = conjugate(template, person)  # type: ignore[arg-type]
+            said = conjugate(template, person)
             value = spoken_value(attribute, self.priors.decode(i, code))
             known = capitalise(said.replace("{value}", value).replace("{label}", value))
             if len(self._sentences) < 500_000:
@@ -152,7 +150,9 @@ class Engine:
             kept = given is not None and given[k] != NOT_GIVEN
             traits.append({"path": attribute.path, "value": self.priors.decode(row, code),
                            "source": "given" if kept else "prior", "evidence": {} if kept else evidence})  # fmt: skip
-            said.append(tell_of.Said(attribute, self.sentence(row, code, person.pronoun).replace("{name}", name), chance))
+            said.append(
+                tell_of.Said(attribute, self.sentence(row, code, person.pronoun).replace("{name}", name), chance)
+            )
             if attribute.telling and len(prompt_facts) < _PROMPT_FACTS:
                 prompt_facts.append((attribute, self.sentence(row, code, "you").replace("{name}", "you")))
         words = tell_of.fillers(person, self.facts.occupations, self.portraits, u[63])

@@ -11,7 +11,7 @@ from deeppersona.corpus.shallow import Shallow
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import FIELDS, Anchors, parse_anchors
-from deeppersona.generation.cohort import Cohort, draw_cohort
+from deeppersona.generation.cohort import draw_cohort
 from deeppersona.generation.core import conditional_cells, country_model
 from deeppersona.generation.engine import Engine, Record
 from deeppersona.models.embedder import default_embedder

@@ -72,7 +72,7 @@ class Family:
     def _partnered_curve(self, sex: str, mean_age: float, shift: float) -> Floats:
         final = float(self.region[f"ever_married_{sex[0]}"])
         curve = final * normal_cdf((_YEARS - (mean_age + shift)) / _SPREAD_UNION)
-        return np.asarray(np.where(_YEARS < _LEGAL_AGE[sex], 0.0, curve))
+        return np.asarray(np.where(_LEGAL_AGE[sex] > _YEARS, 0.0, curve))
 
     def _marital(self, cells: Cells) -> Floats:
         """Shares (age, sex, marital)."""

@@ -28,7 +28,9 @@ def _first_birth(family: Family, dice: Dice, columns: Columns) -> Ints:
     latest = np.minimum(age, oldest) - np.ceil(1.4 * (n - 1).clip(min=0)).astype(np.int64)
     mean = family.first_birth + np.where(sex == 0, 0.0, family.age_gap) - 0.35 * (n - 2).clip(min=0)
     drawn = np.rint(mean + 4.2 * dice.normal("first birth")).astype(np.int64)
-    return np.asarray(np.minimum(np.maximum(drawn, youngest), np.maximum(latest, youngest)).clip(max=np.maximum(age, 0)))
+    return np.asarray(
+        np.minimum(np.maximum(drawn, youngest), np.maximum(latest, youngest)).clip(max=np.maximum(age, 0))
+    )
 
 
 def _children_ages(dice: Dice, columns: Columns, first: Ints) -> Ints:
@@ -94,8 +96,11 @@ def _poisson(u: Floats, mean: Floats | float) -> Ints:
 
 
 def draw_kin(family: Family, region: str, development: float, dice: Dice, columns: Columns) -> Columns:
-    """Columns: partner_age, first_birth, child_0.. child_11 (ages), children_home, youngest_child, grandchildren,
-    household, siblings, birth_order, mother_age, father_age (-1 where dead), wed_age.
+    """Draw the kin.
+
+    Columns: partner_age, wed_age, first_birth, child_0.. child_11 and child_home_0.. (ages, 0/1), children_home,
+    youngest_child, grandchildren, household, with_parents, siblings, birth_order, mother_age, father_age; -1 for none
+    or dead.
     """
     age, sex = columns["age"], columns["sex"]
     mean_size = family.household_size
@@ -120,7 +125,9 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     family_then = np.minimum(family.fertility * (1.15 + 0.012 * age), 7.5)
     siblings = _poisson(dice.uniform("siblings"), np.maximum(family_then - 1.0, 0.3))
     order = (dice.uniform("birth order") * (siblings + 1)).astype(np.int64) + 1
-    mother = age + np.rint(family.first_birth + 1.7 * (order - 1) + 2.5 * dice.normal("mother age")).astype(np.int64).clip(17, 44)
+    mother = age + np.rint(family.first_birth + 1.7 * (order - 1) + 2.5 * dice.normal("mother age")).astype(
+        np.int64
+    ).clip(17, 44)
     father = mother + np.rint(np.maximum(family.age_gap + 3.0 * dice.normal("father age"), -3)).astype(np.int64)
     born = {"mother": mother - age, "father": father - age}
     parents = {}

@@ -9,6 +9,7 @@ the strengths are given in ``_MIX`` and mean correlations of about .2 to .5.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,21 +44,21 @@ class Personality:
 
     def __init__(self, facts: Facts) -> None:
         ages = 105
-        self.mean, self.sd, self.n = (np.zeros((ages, 2, 5)) for _ in range(3))
+        self.mean: Floats = np.zeros((ages, 2, 5))
+        self.sd: Floats = np.zeros((ages, 2, 5))
         for row in facts.rows("personality.csv"):
             s, t = v.SEX.index(row["sex"]), v.TRAIT_5.index(row["trait"])
             low, high = int(row["age_from"]), int(row["age_to"])
             low, high = (0, high) if low <= 13 else (low, 104 if low >= 65 else high)
             self.mean[low : high + 1, s, t] = float(row["mean"])
             self.sd[low : high + 1, s, t] = float(row["sd"])
-            self.n[low : high + 1, s, t] = float(row["n"])
         matrix = np.zeros((5, 5))
         for row in facts.rows("personality_correlations.csv"):
             matrix[v.TRAIT_5.index(row["trait"])] = [float(row[t]) for t in v.TRAIT_5]
-        self.root: NDArray[np.float64] = np.linalg.cholesky(matrix)
+        self.root: Floats = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
         adults = slice(18, 80)
-        self.centre = self.mean[adults].mean(axis=(0, 1))
-        self.spread = np.sqrt((self.sd[adults] ** 2).mean(axis=(0, 1)) + self.mean[adults].var(axis=(0, 1)))
+        self.centre: Floats = np.asarray(self.mean[adults].mean(axis=(0, 1)), dtype=np.float64)
+        self.spread: Floats = np.sqrt((self.sd[adults] ** 2).mean(axis=(0, 1)) + self.mean[adults].var(axis=(0, 1)))
 
     def draw(self, dice: Dice, age: NDArray[np.int64], sex: NDArray[np.int64]) -> Floats:
         """Raw scores of people, shape (people, 5), in the order of ``TRAIT_5``, cut to 1..5."""
@@ -95,8 +96,8 @@ def latents(
     """The whole matrix (people, latents) in the order of ``vocabulary.LATENT``."""
     out = np.zeros((len(dice), len(v.LATENT)))
 
-    def put(name: str, values_: Floats) -> None:
-        out[:, LATENT_INDEX[name]] = values_.clip(-3.0, 3.0)
+    def put(name: str, values_: NDArray[np.floating[Any]]) -> None:
+        out[:, LATENT_INDEX[name]] = np.clip(values_, -3.0, 3.0)
 
     put("age", (columns["age"] - 45.0) / 18.0)
     put("female", np.where(columns["sex"] == 0, 1.0, -1.0))

@@ -27,6 +27,7 @@ _KEYS = label_keys([f"portrait/{i}" for i in range(64)])
 _LONGEST_FUSED = 24  # words of two sentences made one
 _TRAIT_SENTENCES = (11, 14)
 _PER_CATEGORY, _SENSITIVE = 2, 2
+_SHORTEST = 155  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,7 @@ def _say(line: Line, person: Person, words: dict[str, str]) -> str | None:
     return None if "_" in text or "{" in text else capitalise(text)
 
 
-def pick_line(
-    lines: Sequence[Line], fitting: Sequence[int], person: Person, words: dict[str, str], u: float
-) -> str:
+def pick_line(lines: Sequence[Line], fitting: Sequence[int], person: Person, words: dict[str, str], u: float) -> str:
     """Say one of the fitting lines the person can fill; empty if there is none."""
     n = len(fitting)
     start = int(u * n) if n else 0
@@ -145,8 +144,28 @@ def pick_line(
 
 
 _KNOWN_SLOTS = frozenset(
-    "job job_plain trade place_of_work grumble task tool former partner partner_age partner_job child_names eldest "
-    "children_words child_be child_take first_birth mother_job father_job schooling_sentence".split()
+    [
+        "job",
+        "job_plain",
+        "trade",
+        "place_of_work",
+        "grumble",
+        "task",
+        "tool",
+        "former",
+        "partner",
+        "partner_age",
+        "partner_job",
+        "child_names",
+        "eldest",
+        "children_words",
+        "child_be",
+        "child_take",
+        "first_birth",
+        "mother_job",
+        "father_job",
+        "schooling_sentence",
+    ]
 )
 
 
@@ -164,7 +183,7 @@ def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
             and " and " not in first and ";" not in first + follows and ":" not in first
             and len(first.split()) + len(follows.split()) <= _LONGEST_FUSED and first.endswith(".")
         ):  # fmt: skip
-            first = f"{first[:-1]}{', and' if roll < 0.2 or ',' in first else ' and'} {follows[len(subject):]}"
+            first = f"{first[:-1]}{', and' if roll < 0.2 or ',' in first else ' and'} {follows[len(subject) :]}"
             k += 1
         if since_name >= 4 and first.startswith(subject):
             first, since_name = person.name.given + " " + first[len(subject) :], 0
@@ -174,8 +193,8 @@ def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
     return " ".join(out)
 
 
-def choose_telling(said: Sequence[Said], u: Sequence[float], n: int) -> list[Said]:
-    """The traits most worth saying: telling, unlikely, no more than two of a category, one of a sub-tree."""
+def choose_telling(said: Sequence[Said], u: Sequence[float], n: int, per_category: int) -> list[Said]:
+    """The traits most worth saying: telling, unlikely, few of a category, one of a sub-tree while two are allowed."""
     scored = sorted(
         ((s.attribute.telling + (1.2 if 0 < s.chance < 0.12 else 0.5 if 0 < s.chance < 0.25 else 0.0) + 2.2 * u[i % len(u)], -i, s)
          for i, s in enumerate(said) if s.attribute.telling > 0),
@@ -187,7 +206,9 @@ def choose_telling(said: Sequence[Said], u: Sequence[float], n: int) -> list[Sai
     sensitive = 0
     for _, _, s in scored:
         a = s.attribute
-        if categories.get(a.category, 0) >= _PER_CATEGORY or a.subtree in subtrees or (a.sensitive and sensitive >= _SENSITIVE):
+        if categories.get(a.category, 0) >= per_category or (a.sensitive and sensitive >= _SENSITIVE):
+            continue
+        if a.subtree in subtrees and per_category <= _PER_CATEGORY:
             continue
         chosen.append(s)
         categories[a.category] = categories.get(a.category, 0) + 1
@@ -208,39 +229,51 @@ def portrait(
     fitting: dict[str, list[list[int]]], u: Sequence[float],
 ) -> str:  # fmt: skip
     """A portrait of 150 to 400 words in two paragraphs: the day and the household, then the history and the person."""
-    i = person.index
-
-    def line(section: str, roll: float) -> str:
-        return pick_line(grammar.lines[section], fitting[section][i], person, words, roll)
-
     low, high = _TRAIT_SENTENCES
-    chosen = choose_telling(said, u[16:56], low + int(u[0] * (high - low + 1)))
+    n = low + int(u[0] * (high - low + 1))
+    lines = {
+        section: pick_line(grammar.lines[section], fitting[section][person.index], person, words, u[3 + k])
+        for k, section in enumerate(SECTIONS)
+    }
+    text = ""
+    for more in range(4):  # who is told by few traits (small children) has more of them said
+        chosen = choose_telling(said, u[16:56], n + 4 * more, _PER_CATEGORY + more)
+        text = _compose(person, lines, chosen, told, u)
+        if len(text.split()) >= _SHORTEST:
+            break
+    return text
+
+
+def _compose(
+    person: Person, lines: dict[str, str], chosen: list[Said], told: Sequence[Told], u: Sequence[float]
+) -> str:
     by_name = capitalise(person.pronoun) + " "
     opener = next((s for s in chosen if s.sentence.startswith(by_name) and s.attribute.category in
                    ("lifestyle", "home", "work", "money", "culture", "relationships", "technology")), None)  # fmt: skip
     if opener is not None and u[1] < 0.72:
-        first = f"{person.name.whole if u[2] < 0.6 else person.name.given} {opener.sentence[len(by_name):]}"
+        first = f"{person.name.whole if u[2] < 0.6 else person.name.given} {opener.sentence[len(by_name) :]}"
         chosen = [s for s in chosen if s is not opener]
     else:
-        first = line("opening", u[3]) or f"{person.name.whole} lives in {person.place}."
-    who, work, family, roots = (line(section, u[4 + k]) for k, section in enumerate(("who", "work", "family", "roots")))
-    chosen.sort(key=lambda s: _ORDER.get(s.attribute.category, 5))
+        first = lines["opening"] or f"{person.name.whole} lives in {person.place}."
+    chosen = sorted(chosen, key=lambda s: _ORDER.get(s.attribute.category, 5))
     daily = [s for s in chosen if _ORDER.get(s.attribute.category, 5) <= 3]
     rest = [s for s in chosen if s not in daily]
     closing = next((s for s in reversed(rest) if s.attribute.telling >= 2), None)
     rest = [s for s in rest if s is not closing]
     half = len(rest) // 2
-    beginning = [first, who, *(s.sentence for s in daily), work, family]
-    ending = [roots, *(t.echo for t in told[:2]), *(s.sentence for s in rest[:half]), *(t.echo for t in told[2:]),
+    beginning = [first, lines["who"], *(s.sentence for s in daily), lines["work"], lines["family"]]
+    ending = [lines["roots"], *(t.echo for t in told[:2]), *(s.sentence for s in rest[:half]), *(t.echo for t in told[2:]),
               *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
     if u[9] < 0.35:  # some lives are told from the history to the day
-        beginning = [first, who, roots, *(t.echo for t in told[:1]), family]
-        ending = [*(s.sentence for s in daily), work, *(s.sentence for s in rest[:half]), *(t.echo for t in told[1:]),
+        beginning = [first, lines["who"], lines["roots"], *(t.echo for t in told[:1]), lines["family"]]
+        ending = [*(s.sentence for s in daily), lines["work"], *(s.sentence for s in rest[:half]), *(t.echo for t in told[1:]),
                   *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
     return "\n\n".join(fuse([s for s in part if s], person, u[40:]) for part in (beginning, ending))
 
 
-def system_prompt(person: Person, said_to: Sequence[tuple[Attribute, str]], told: Sequence[Told], portrait_text: str) -> str:
+def system_prompt(
+    person: Person, said_to: Sequence[tuple[Attribute, str]], told: Sequence[Told], portrait_text: str
+) -> str:
     """A prompt for role-play: who you are, what you know of yourself, how to answer."""
     work = {
         "employed": f"You work as {with_article(person.job)}.", "self_employed": f"You work for yourself as {with_article(person.job)}.",
@@ -287,4 +320,3 @@ def portrait_uniforms(cohort: Cohort) -> list[list[float]]:
     """The uniforms portraits are drawn with, (people, 64)."""
     rows: list[list[float]] = cohort.dice.uniforms(_KEYS).tolist()
     return rows
-

@@ -69,7 +69,12 @@ def core_traits(cohort: Cohort, person: Person) -> list[Trait]:
         ("name", person.name.whole, e["name"]),
     ]  # fmt: skip
     out = [
-        _trait(f"demographics.{key}", pick.get(key, value), "given" if key in pick else "table", None if key in pick else ev)
+        _trait(
+            f"demographics.{key}",
+            pick.get(key, value),
+            "given" if key in pick else "table",
+            None if key in pick else ev,
+        )
         for key, value, ev in rows
     ]
     if person.former and not person.job:
@@ -105,7 +110,9 @@ def kin_traits(person: Person) -> list[Trait]:
         out.append(_trait(f"relationships.kin.{key}", value, "derived"))
 
     if person.partner and person.marital != "single":
-        role = {"married": "spouse", "cohabiting": "partner", "widowed": "late spouse"}.get(person.marital, "former spouse")
+        role = {"married": "spouse", "cohabiting": "partner", "widowed": "late spouse"}.get(
+            person.marital, "former spouse"
+        )
         work = f", {person.partner_job}" if person.partner_job and person.marital != "widowed" else ""
         age = f", {person.partner_age}" if person.partnered else ""
         add("partner", f"{person.partner.given}{age}{work} ({role})")

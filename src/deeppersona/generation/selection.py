@@ -60,7 +60,9 @@ class Selector:
     ) -> None:
         self.priors, self.embedder, self.depth, self.ratio = priors, embedder, depth, ratio
         attributes = priors.attributes
-        self.vectors = embedder.embed([f"{a.path.replace('.', ' ').replace('_', ' ')} {a.definition}" for a in attributes])
+        self.vectors = embedder.embed(
+            [f"{a.path.replace('.', ' ').replace('_', ' ')} {a.definition}" for a in attributes]
+        )
         categories = sorted({a.category for a in attributes})
         self.category = np.array([categories.index(a.category) for a in attributes])
         self.focus = np.array([focus_weight(a.path, focus) for a in attributes])
@@ -68,7 +70,9 @@ class Selector:
             if path not in priors.taxonomy.nodes:
                 raise unknown("part of the taxonomy in focus", path, sorted(priors.taxonomy.nodes))
         # Long tail: what applies to few, and what lies deep, is preferred to what everybody can be asked.
-        self.rarity = np.array([1.0 + 0.35 * len(a.condition.clauses) + 0.25 * (a.path.count(".") - 2) for a in attributes])
+        self.rarity = np.array(
+            [1.0 + 0.35 * len(a.condition.clauses) + 0.25 * (a.path.count(".") - 2) for a in attributes]
+        )
         self.keys = label_keys([f"select/{a.path}" for a in attributes])
         self._word_vectors: dict[str, Vectors] = {}
 
@@ -102,7 +106,9 @@ class Selector:
             total += strong[:, None] * self._vector(words).astype(np.float64)
         return normalise(total)
 
-    def select(self, cohort: Cohort, pool: NDArray[np.bool_], titles: list[str], given: NDArray[np.bool_] | None = None) -> Selection:
+    def select(
+        self, cohort: Cohort, pool: NDArray[np.bool_], titles: list[str], given: NDArray[np.bool_] | None = None
+    ) -> Selection:
         """Choose ``depth`` attributes a person from the pool (people, attributes); those given are always in."""
         pool = pool & (self.focus > 0)
         similarity = self.core_vectors(cohort, titles) @ self.vectors.T
@@ -133,7 +139,9 @@ class Selector:
         size = np.maximum(pool.sum(axis=1, keepdims=True), 1)
         return np.asarray((place * STRATA // size).clip(max=STRATA - 1), dtype=np.int8)
 
-    def _rounds(self, race: NDArray[np.float64], stratum: NDArray[np.int8], pool: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _rounds(
+        self, race: NDArray[np.float64], stratum: NDArray[np.int8], pool: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
         """The round in which breadth-first search over categories reaches each attribute, within its stratum."""
         n_categories = int(self.category.max()) + 1
         group = stratum.astype(np.int64) * n_categories + self.category

@@ -28,13 +28,21 @@ from deeppersona.schema.condition import Condition, parse_condition
 from deeppersona.schema.persona import Story
 from deeppersona.schema.phrase import capitalise, conjugate
 
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 GRAMMAR = Path(__file__).parent / "grammar" / "stories"
 MOST = 3
 _YEAR = 2026
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
-_SUMS = ("a week's wages", "a fortnight's pay", "a month's pay", "two months' pay", "three months' pay", "half a year's pay")
+_SUMS = (
+    "a week's wages",
+    "a fortnight's pay",
+    "a month's pay",
+    "two months' pay",
+    "three months' pay",
+    "half a year's pay",
+)
 _PRONOUNS = frozenset({"they", "them", "their", "theirs", "themself", "were", "value"})
 _ROLES = ("friend", "boss", "neighbour", "teacher", "cousin", "sister", "brother", "partner", "child")
 # Slots that not everybody has; the rest can always be said.
@@ -104,9 +112,7 @@ class Grammar:
                 self.leans[LATENT_INDEX[name], j] = LEAN * strength
             for name, strength in t.inclines.items():
                 self.inclines[j, LATENT_INDEX[name]] = strength
-        self._needs = [
-            [[sorted(slots(line) & set(_OPTIONAL)) for line in beat] for beat in t.beats] for t in templates
-        ]
+        self._needs = [[[sorted(slots(line) & set(_OPTIONAL)) for line in beat] for beat in t.beats] for t in templates]
 
     def possible(self, cohort: Cohort) -> NDArray[np.bool_]:
         """Who can have lived which story, (people, templates)."""
@@ -164,7 +170,8 @@ def read_templates(folder: Path = GRAMMAR) -> list[StoryTemplate]:
     """Read every template. UsageError with file and key on the first fault."""
     out: list[StoryTemplate] = []
     for file in sorted(folder.glob("*.yaml")):
-        for raw in yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or []:
+        found = yaml.load(file.read_text("utf-8"), Loader=SAFE_LOADER)  # noqa: S506 - a safe loader
+        for raw in found or []:
             try:
                 template = StoryTemplate.model_validate(raw)
                 template.condition()
@@ -217,7 +224,8 @@ def _fillers(person: Person, at: int, jobs: Occupations, u: Floats) -> dict[str,
         words |= {"child": child.name, "child_they": "she" if child.sex == 0 else "he",
                   "child_their": "her" if child.sex == 0 else "his", "child_them": "her" if child.sex == 0 else "him"}  # fmt: skip
     if not person.siblings:
-        words.pop("sister"), words.pop("brother")
+        words.pop("sister")
+        words.pop("brother")
     for key, job in (("mother_job", person.mother_job), ("father_job", person.father_job)):
         if job:
             words[key] = with_article(job)

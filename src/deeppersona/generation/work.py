@@ -20,7 +20,7 @@ _YEARS = np.arange(AGES)
 _AGE_CLASSES = np.array([15, 18, 22, 26, 30, 36, 45, 56, 66])  # first years of the classes occupations are tabled by
 _STATUS = ("child", "student", "working", "unemployed", "homemaker", "retired", "unable_to_work")
 _WORKING = _STATUS.index("working")
-_SCHOOL_AGE, _WORKING_AGE = 6, 15
+_SCHOOL_AGE, _WORKING_AGE, _YOUNGEST_RETIRED = 6, 15, 48
 _YOUNG_UNEMPLOYMENT = 2.1  # unemployment of those under 25 against the whole, a stable ratio worldwide (ILO)
 NO_OCCUPATION = -1
 
@@ -88,13 +88,16 @@ class Work:
             level = np.arange(SHAPE[2]) - 3.5
             tilt = (0.10 if s == 0 else 0.03) * level[None, :]
             share = 1 / (1 + np.exp(-(np.log(active[:, s] / (1 - active[:, s]))[:, None] + tilt)))
+            share = np.where((self.jobs.age_max.max() >= _YEARS)[:, None], share, 0.0)
             share = np.minimum(share / np.maximum(1 - studying * 0.85, 0.25), 0.985) * (1 - studying)
             idle = 1 - share - studying
             jobless = np.where(_YEARS < 25, unemployment * _YOUNG_UNEMPLOYMENT, unemployment * 0.8).clip(0, 0.6)
             jobless = np.where(_YEARS >= 66, 0.0, jobless)[:, None]
             home, unable, retired = (
-                self._by_age("working_statuses.csv", sex, c)[:, None] for c in ("homemaker", "unable_to_work", "retired")
+                self._by_age("working_statuses.csv", sex, c)[:, None]
+                for c in ("homemaker", "unable_to_work", "retired")
             )
+            retired = np.where((_YEARS >= _YOUNGEST_RETIRED)[:, None], retired, 0.0)
             whole = np.maximum(home + unable + retired, 1e-9)
             out[:, s, :, 1] = studying
             out[:, s, :, 2] = share * (1 - jobless)
@@ -105,7 +108,7 @@ class Work:
         out[:_WORKING_AGE] = 0.0
         out[:_SCHOOL_AGE, ..., 0] = 1.0
         out[_SCHOOL_AGE:_WORKING_AGE, ..., 1] = 1.0
-        return out / out.sum(axis=-1, keepdims=True)
+        return np.asarray(out / out.sum(axis=-1, keepdims=True))
 
     def _fit(self) -> Floats:
         """How well each occupation fits (age class, sex, education, urban): unscaled weights."""
@@ -132,13 +135,14 @@ class Work:
         facts, jobs = self._facts, self.jobs
         fit = self._fit()
         figures = [
-            [facts.figure(self.country, f"{sector}_{s[0]}") for sector in ("agri", "industry", "services")] for s in v.SEX
+            [facts.figure(self.country, f"{sector}_{s[0]}") for sector in ("agri", "industry", "services")]
+            for s in v.SEX
         ]
         self._sector_place = figures[0][0].place
         target = np.array([[f.value for f in row] for row in figures])
         target = np.maximum(target, 1e-4) / np.maximum(target, 1e-4).sum(axis=1, keepdims=True)
         working = cells.weight * self.status[AGE, SEX, EDUCATION, _WORKING]
-        grown = (AGE >= _WORKING_AGE) & (EDUCATION < len(v.EDUCATION))
+        grown = (AGE >= _WORKING_AGE) & (len(v.EDUCATION) > EDUCATION)
         people = np.zeros(fit.shape[:-1])
         np.add.at(people, (age_class(AGE[grown]), SEX[grown], EDUCATION[grown], URBAN[grown]), working[grown])
         sector = np.stack([fit[..., jobs.sector == k].sum(axis=-1) for k in range(3)], axis=-1)
@@ -164,8 +168,11 @@ class Work:
             weight = np.zeros(self.jobs_table.shape[2:4])
             np.add.at(
                 weight,
-                (EDUCATION[(AGE == 35) & (SEX == s) & (EDUCATION < 8)], URBAN[(AGE == 35) & (SEX == s) & (EDUCATION < 8)]),
-                cells.weight[(AGE == 35) & (SEX == s) & (EDUCATION < 8)],
+                (
+                    EDUCATION[(AGE == 35) & (s == SEX) & (EDUCATION < 8)],
+                    URBAN[(AGE == 35) & (s == SEX) & (EDUCATION < 8)],
+                ),
+                cells.weight[(AGE == 35) & (s == SEX) & (EDUCATION < 8)],
             )
             mix = (self.jobs_table[middle, s] * weight[..., None]).sum(axis=(0, 1))
             low, high = -4.0, 4.0
@@ -225,9 +232,11 @@ class Work:
         if not (kind.all() and job.all()):
             shares[:, _WORKING] *= self._working_share(age, sex, education, urban, kind, job)
         coarse = pick(np.cumsum(shares, axis=1), dice.uniform("status"))
-        works = coarse == _WORKING
         alone = self.self_employed[sex]
         odds = self._job_shares(age, sex, education, urban) * job * (kind[0] * (1 - alone) + kind[1] * alone)
+        # Where no occupation is open to the age and schooling of somebody, they have retired.
+        coarse = np.where((coarse == _WORKING) & (odds.sum(axis=1) <= 0), _STATUS.index("retired"), coarse)
+        works = coarse == _WORKING
         occupation = np.where(works, pick(np.cumsum(odds, axis=1), dice.uniform("occupation")), NO_OCCUPATION)
         chance = alone[np.arange(len(cell)), occupation.clip(min=0)]
         weight_self = kind[1] * chance / np.maximum(kind[0] * (1 - chance) + kind[1] * chance, 1e-12)

@@ -20,8 +20,56 @@ Vectors = NDArray[np.float32]
 UNIT = 127.0
 _WORD = re.compile(r"[a-z]+")
 _STOP = frozenset(
-    "a an and are as at be by do does for from has have how in is it its of on or that the their them they this to was "
-    "were what when where which who whom whose why will with you your person people usually most often".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "do",
+        "does",
+        "for",
+        "from",
+        "has",
+        "have",
+        "how",
+        "in",
+        "is",
+        "it",
+        "its",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "their",
+        "them",
+        "they",
+        "this",
+        "to",
+        "was",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "you",
+        "your",
+        "person",
+        "people",
+        "usually",
+        "most",
+        "often",
+    ]
 )
 
 
@@ -36,7 +84,7 @@ def normalise(vectors: NDArray[np.float64] | Vectors) -> Vectors:
     """Scale rows to length UNIT and round to whole numbers, so that dot products are exact in float32."""
     wide = np.asarray(vectors, dtype=np.float64)
     length = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
-    return np.rint(wide * (UNIT / np.maximum(length, 1e-9))).astype(np.float32)
+    return np.asarray(np.rint(wide * (UNIT / np.maximum(length, 1e-9))), dtype=np.float32)
 
 
 class WordPieces:

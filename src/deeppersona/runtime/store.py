@@ -139,9 +139,13 @@ class RunFolder:
             body = json.loads(file.read_text("utf-8"))
             plan = Plan.model_validate(body["plan"])
         except FileNotFoundError:
-            raise UsageError(f"{self.path} is not a run: it has no plan.json; name a folder that generate made") from None
+            raise UsageError(
+                f"{self.path} is not a run: it has no plan.json; name a folder that generate made"
+            ) from None
         except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
-            raise StoreError(f"{file} cannot be read ({type(error).__name__}); restore it or choose another --out") from None
+            raise StoreError(
+                f"{file} cannot be read ({type(error).__name__}); restore it or choose another --out"
+            ) from None
         if plan.fingerprint != body.get("fingerprint"):
             raise StoreError(f"{file} was changed after it was frozen; restore it or choose another --out")
         return plan

@@ -1,4 +1,4 @@
-"""Sentences with pronouns and verbs that agree: ``"{They} {have} {value} for breakfast."``
+"""Sentences with pronouns and verbs that agree: ``"{They} {have} {value} for breakfast."``.
 
 Tokens in braces: the pronouns ``they them their theirs themself`` (capitalised at the start of a sentence), ``value``
 and ``label``, ``name``, and any verb in its base form (``have``, ``be``, ``do not``, ``go``).
@@ -24,7 +24,9 @@ _PRONOUNS: Final[dict[str, tuple[str, str, str, str]]] = {
 }
 _IRREGULAR: Final = {"be": "is", "are": "is", "have": "has", "do": "does", "go": "goes", "were": "was"}
 _PLAIN: Final = {"be": "are"}
-_UNCHANGED: Final = frozenset({"can", "could", "will", "would", "may", "might", "must", "should", "ought", "had", "did"})
+_UNCHANGED: Final = frozenset(
+    {"can", "could", "will", "would", "may", "might", "must", "should", "ought", "had", "did"}
+)
 _TOKEN: Final = re.compile(r"\{([A-Za-z][A-Za-z' -]*)\}")
 _SLOTS: Final = frozenset({"value", "label", "name"})
 _BASE_FORM: Final = re.compile(r"^[a-z]+(?: not)?$")

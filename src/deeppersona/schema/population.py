@@ -67,7 +67,9 @@ class Population(Sequence[Persona]):
         clauses = [(key, _clause(key, value)) for key, value in where.items()]
 
         def fits(person: Persona) -> bool:
-            return all(_holds(c, person.get(f"demographics.{k}")) for k, c in clauses) and (keep is None or keep(person))
+            return all(_holds(c, person.get(f"demographics.{k}")) for k, c in clauses) and (
+                keep is None or keep(person)
+            )
 
         return self._take([i for i, person in enumerate(self) if fits(person)])
 

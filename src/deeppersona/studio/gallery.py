@@ -39,6 +39,7 @@ def write_gallery(folder: Path, *, limit: int = 200) -> Path:
     Raises:
         UsageError: the folder is no run, or ``limit`` is below 0.
         StoreError: the run cannot be read, or the page cannot be written.
+
     """
     if limit < 0:
         raise UsageError(f"limit {limit} is below 0; say how many people get a page, as in --limit 200")
@@ -85,7 +86,7 @@ def _answer_words(plan: Plan, paths: list[str]) -> dict[str, Any]:
         return {}
     out: dict[str, Any] = {}
     for place, path in enumerate(paths):
-        attribute = taxonomy[path] if path in taxonomy else None
+        attribute = taxonomy.get(path, None)
         if attribute is not None and attribute.scale is not None:
             out[str(place)] = attribute.scale.labels
         elif attribute is not None and attribute.number is not None and attribute.number.unit:

@@ -96,7 +96,9 @@ class Pack:
             "t": numbers(n for trait in record.get("traits", ()) for n in self._trait(trait)),
             "n": self._text(record.get("narrative") or ""),
             "p": self._text(record.get("system_prompt") or ""),
-            "s": [[s.get("age"), s.get("title", ""), self._text(s.get("text", ""))] for s in record.get("stories") or ()],
+            "s": [
+                [s.get("age"), s.get("title", ""), self._text(s.get("text", ""))] for s in record.get("stories") or ()
+            ],
             "o": {k: origin[k] for k in ("engine", "seed", "slot", "model", "parent") if origin.get(k) is not None},
         }
         self.people.append(person)

@@ -24,7 +24,9 @@ PLUMBING = re.compile(
     r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
     r"|_(misc|general|attributes|properties|info|details|data|unspecified)(\.|$)|userprofile"
 )
-_VAGUE = re.compile(r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$")
+_VAGUE = re.compile(
+    r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$"
+)
 _CLUMSY = re.compile(r"\{value\}[a-z]|  |\.\.$|\{label\}[a-z]")
 
 
@@ -38,7 +40,9 @@ def names(taxonomy: Taxonomy) -> Iterable[Issue]:
         parts = a.path.split(".")
         leaf = parts[-1]
         if leaf == parts[-2] or leaf.rstrip("s") == parts[-2].rstrip("s"):
-            yield _issue(a.path, "child-equals-parent", f"the leaf repeats its parent {parts[-2]!r}; name what is asked")
+            yield _issue(
+                a.path, "child-equals-parent", f"the leaf repeats its parent {parts[-2]!r}; name what is asked"
+            )
         if PLUMBING.search(a.path):
             yield _issue(a.path, "plumbing", "a plumbing name says nothing of a person; name what is asked")
         if VALUE_NAMES.search(leaf):
@@ -235,4 +239,3 @@ def check_folder(folder: Path) -> tuple[Reading, list[Issue]]:
         placed = {"file": source.file, "line": source.line} if source else {}
         issues.append(issue.model_copy(update=placed))
     return reading, sorted(issues, key=lambda i: (i.file, i.line, i.path, i.message))
-

@@ -56,7 +56,7 @@ def leaves(tree: Any, trail: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 def judge(tree: Any, ours: Taxonomy) -> list[Judged]:
     """Say of every foreign leaf whether ours has it (matched), whether it is new, or why it is rejected."""
     if not isinstance(tree, Mapping) or not tree:
-        raise UsageError("expected a JSON object of nested categories, as {\"work\": {\"commute\": {}}}")
+        raise UsageError('expected a JSON object of nested categories, as {"work": {"commute": {}}}')
     paths = list(leaves(tree))
     embedder = default_embedder()
     mine = embedder.embed([f"{a.path.replace('.', ' ').replace('_', ' ')} {a.title}" for a in ours])

@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from deeppersona import __version__
 from deeppersona.errors import UsageError, nearest
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, Category, Rule, Taxonomy
+from deeppersona.version import __version__
 
 SHIPPED = Path(__file__).parent
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -144,7 +144,9 @@ class _Reader:
             return
         if path in self.attributes:
             first = self.sources[path]
-            self.fault(name, line, path, "unique", f"path already used in {first.file}:{first.line}; rename one of the two")
+            self.fault(
+                name, line, path, "unique", f"path already used in {first.file}:{first.line}; rename one of the two"
+            )
             return
         self.attributes[path] = attribute
         self.sources[path] = Source(name, line)
@@ -209,5 +211,3 @@ def read_taxonomy(folder: Path | str) -> Taxonomy:
 def shipped_taxonomy() -> Taxonomy:
     """The taxonomy that comes with deeppersona."""
     return read_taxonomy(SHIPPED)
-
-

@@ -18,7 +18,9 @@ def validate(subject: Subject) -> Iterable[Issue]:
     if level in _YOUNGEST_WITH and age < _YOUNGEST_WITH[level]:
         yield subject.issue("demographics.education", "schooling fits age", f"{level} at {age}")
     if facts["wed_age"] is not None and not _YOUNGEST_UNION <= facts["wed_age"] <= age:
-        yield subject.issue("relationships.kin.age_at_union", "union fits age", f"union at {facts['wed_age']}, now {age}")
+        yield subject.issue(
+            "relationships.kin.age_at_union", "union fits age", f"union at {facts['wed_age']}, now {age}"
+        )
     for child in subject.children_ages:
         if age - child < _YOUNGEST_PARENT:
             yield subject.issue("relationships.kin.children", "children fit parents", f"a child of {child} at {age}")

@@ -18,7 +18,11 @@ def validate(subject: Subject) -> Iterable[Issue]:
     words = len(persona.narrative.split())
     if persona.narrative and not (_WORDS[0] <= words <= _WORDS[1]) and len(persona) >= 150:
         yield subject.issue("narrative", "portrait length", f"{words} words; 150 to 400 are promised")
-    for name, text in (("narrative", persona.narrative), ("system_prompt", persona.system_prompt), *(("stories", s.text) for s in persona.stories)):
+    for name, text in (
+        ("narrative", persona.narrative),
+        ("system_prompt", persona.system_prompt),
+        *(("stories", s.text) for s in persona.stories),
+    ):
         if (found := _OPEN_SLOT.search(text)) is not None:
             yield subject.issue(name, "texts are whole", f"{text[max(found.start() - 30, 0) : found.end() + 30]!r}")
     paths = [t.path for t in persona.traits]
