@@ -41,12 +41,12 @@ _ORDER = np.lexsort((EDUCATION, AGE, SEX, URBAN))  # cells as they are walked ev
 _STEPS = tuple(np.uint64(int(2**64 / 1.3247179572447460259609**k)) for k in (1, 2))
 
 
-def evenly(dice: Dice, rank: Ints, dimension: int) -> Floats:
-    """A low-discrepancy uniform for the ``rank``-th person of a country, shifted at random by the seed.
+def evenly(dice: Dice, rank: Ints, dimension: int, country: str) -> Floats:
+    """A low-discrepancy uniform for the ``rank``-th person of a country, shifted at random by seed and country.
 
     Small populations so cover a table evenly, and any run of people is near its margins (Kronecker sequence).
     """
-    one = Dice(dice.seed, np.zeros(1, dtype=np.int64)).bits(f"evenly/{dimension}")[0]
+    one = Dice(dice.seed, np.zeros(1, dtype=np.int64)).bits(f"evenly/{dimension}/{country}")[0]
     with np.errstate(over="ignore"):
         bits = rank.astype(np.uint64) * _STEPS[dimension] + one
     return np.asarray(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
@@ -161,9 +161,9 @@ def draw_core(
         part = dice.rows(pending)
         if attempt:
             part = Dice(f"{dice.seed}/again {attempt}", part.slots)
-        u = evenly(dice, rank[pending], 0) if attempt == 0 else part.uniform("cell")
+        u = evenly(dice, rank[pending], 0, model.country.iso2) if attempt == 0 else part.uniform("cell")
         cell = _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
-        spread = evenly(dice, rank[pending], 1) if attempt == 0 else None
+        spread = evenly(dice, rank[pending], 1, model.country.iso2) if attempt == 0 else None
         drawn: Columns = {
             "cell": cell, "age": AGE[cell], "sex": SEX[cell], "education": EDUCATION[cell], "urban": URBAN[cell],
             **model.family.draw(part, cell, anchors), **model.work.draw(part, cell, anchors),

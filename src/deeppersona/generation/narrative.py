@@ -13,7 +13,7 @@ import yaml
 
 from deeppersona.facts.tables import Occupations
 from deeppersona.generation.cohort import Cohort
-from deeppersona.generation.person import Person, number_word, ordinal, with_article
+from deeppersona.generation.person import Child, Person, number_word, ordinal, with_article
 from deeppersona.generation.stories import Told
 from deeppersona.runtime.seed import label_keys
 from deeppersona.schema.condition import Condition, parse_condition
@@ -24,10 +24,14 @@ GRAMMAR = Path(__file__).parent / "grammar" / "portrait.yaml"
 SECTIONS = ("opening", "who", "work", "family", "roots")
 _SLOT = re.compile(r"\{([A-Za-z_]+)\}")
 _KEYS = label_keys([f"portrait/{i}" for i in range(64)])
+_FUSED = 0.6  # of the neighbours that can be made one sentence
 _LONGEST_FUSED = 24  # words of two sentences made one
-_TRAIT_SENTENCES = (11, 14)
+_TRAIT_SENTENCES = (9, 12)
 _PER_CATEGORY, _SENSITIVE = 2, 2
 _SHORTEST = 155  # words
+_TRAIT_OPENS = 0.85  # of the portraits, with a habit or thing; the others with a line of the grammar
+_OPENS = ("lifestyle", "home", "work", "money", "culture", "relationships", "technology", "health")
+_HISTORY_FIRST = 0.35  # of the portraits begin with where somebody comes from, the others with the day
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
             words["partner_job"] = with_article(person.partner_job)
     if person.children:
         one = len(person.children) == 1
-        names = [f"{c.name}, {c.age}" if c.age < 18 and one else c.name for c in person.children]
+        names = [_child_words(c) if one else c.name for c in person.children]
         words |= {"child_names": join_words(names), "eldest": person.children[0].name,
                   "children_words": "one child" if one else f"{number_word(len(person.children))} children",
                   "child_be": "is" if one else "are", "child_take": "takes" if one else "take",
@@ -112,6 +116,11 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
         lines = grammar.schooling[person.education]
         words["schooling_sentence"] = conjugate(lines[int(u * len(lines))], person.pronoun)
     return words
+
+
+def _child_words(child: Child) -> str:
+    """An only child with the age, while it is one."""
+    return f"baby {child.name}" if child.age == 0 else f"{child.name} ({child.age})" if child.age < 18 else child.name
 
 
 def _people(n: int) -> str:
@@ -132,17 +141,22 @@ def _say(line: Line, person: Person, words: dict[str, str]) -> str | None:
     return None if "_" in text or "{" in text else capitalise(text)
 
 
-def pick_line(lines: Sequence[Line], fitting: Sequence[int], person: Person, words: dict[str, str], u: float) -> str:
-    """Say one of the fitting lines the person can fill; empty if there is none."""
+def pick_line(
+    lines: Sequence[Line], fitting: Sequence[int], person: Person, words: dict[str, str], u: float, used: set[str]
+) -> str:
+    """Say one of the fitting lines the person can fill and that tells nothing told before; empty if there is none."""
     n = len(fitting)
     start = int(u * n) if n else 0
     for k in range(n):
         line = lines[fitting[(start + k) % n]]
-        if (line.slots & _KNOWN_SLOTS) <= words.keys() and (said := _say(line, person, words)):
+        tells = line.slots & _KNOWN_SLOTS
+        if tells <= words.keys() and not tells & used and (said := _say(line, person, words)):
+            used |= tells - _REPEATABLE
             return said
     return ""
 
 
+# Slots not everybody can fill, and among them those that may be told twice.
 _KNOWN_SLOTS = frozenset(
     [
         "job",
@@ -165,8 +179,11 @@ _KNOWN_SLOTS = frozenset(
         "mother_job",
         "father_job",
         "schooling_sentence",
+        "order_word",
+        "household_words",
     ]
 )
+_REPEATABLE = frozenset({"partner", "child_be", "child_take", "job", "trade", "eldest"})
 
 
 def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
@@ -179,7 +196,7 @@ def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
         follows = sentences[k + 1] if k + 1 < len(sentences) else ""
         roll = u[k % len(u)]
         if (
-            roll < 0.45 and first.startswith(subject) and follows.startswith(subject)
+            roll < _FUSED and first.startswith(subject) and follows.startswith(subject)
             and " and " not in first and ";" not in first + follows and ":" not in first
             and len(first.split()) + len(follows.split()) <= _LONGEST_FUSED and first.endswith(".")
         ):  # fmt: skip
@@ -219,6 +236,7 @@ def choose_telling(said: Sequence[Said], u: Sequence[float], n: int, per_categor
     return chosen
 
 
+_DAILY, _PAST = 3, 6  # places in the order below where the day ends, and where what was ends
 _ORDER = {c: i for i, c in enumerate(
     ("lifestyle", "home", "work", "money", "education", "relationships", "demographics", "culture", "technology", "health",
      "values", "personality"))}  # fmt: skip
@@ -228,11 +246,12 @@ def portrait(
     person: Person, words: dict[str, str], said: Sequence[Said], told: Sequence[Told], grammar: PortraitGrammar,
     fitting: dict[str, list[list[int]]], u: Sequence[float],
 ) -> str:  # fmt: skip
-    """A portrait of 150 to 400 words in two paragraphs: the day and the household, then the history and the person."""
+    """A portrait of 150 to 400 words in three paragraphs: the day and the household, the history, the person."""
     low, high = _TRAIT_SENTENCES
     n = low + int(u[0] * (high - low + 1))
+    used: set[str] = set()
     lines = {
-        section: pick_line(grammar.lines[section], fitting[section][person.index], person, words, u[3 + k])
+        section: pick_line(grammar.lines[section], fitting[section][person.index], person, words, u[3 + k], used)
         for k, section in enumerate(SECTIONS)
     }
     text = ""
@@ -247,28 +266,29 @@ def portrait(
 def _compose(
     person: Person, lines: dict[str, str], chosen: list[Said], told: Sequence[Told], u: Sequence[float]
 ) -> str:
-    by_name = capitalise(person.pronoun) + " "
-    opener = next((s for s in chosen if s.sentence.startswith(by_name) and s.attribute.category in
-                   ("lifestyle", "home", "work", "money", "culture", "relationships", "technology")), None)  # fmt: skip
-    if opener is not None and u[1] < 0.72:
-        first = f"{person.name.whole if u[2] < 0.6 else person.name.given} {opener.sentence[len(by_name) :]}"
-        chosen = [s for s in chosen if s is not opener]
-    else:
-        first = lines["opening"] or f"{person.name.whole} lives in {person.place}."
+    first = lines["opening"] or f"{person.name.whole} lives in {person.place}."
+    if u[1] < _TRAIT_OPENS:
+        subject = re.compile(rf"\b{person.pronoun}\b", re.IGNORECASE)
+        opener = next((s for s in chosen if subject.search(s.sentence) and s.attribute.category in _OPENS), None)
+        if opener is not None:
+            name = person.name.whole if u[2] < 0.6 else person.name.given
+            first = subject.sub(lambda _: name, opener.sentence, count=1)
+            chosen = [s for s in chosen if s is not opener]
     chosen = sorted(chosen, key=lambda s: _ORDER.get(s.attribute.category, 5))
-    daily = [s for s in chosen if _ORDER.get(s.attribute.category, 5) <= 3]
-    rest = [s for s in chosen if s not in daily]
-    closing = next((s for s in reversed(rest) if s.attribute.telling >= 2), None)
-    rest = [s for s in rest if s is not closing]
-    half = len(rest) // 2
-    beginning = [first, lines["who"], *(s.sentence for s in daily), lines["work"], lines["family"]]
-    ending = [lines["roots"], *(t.echo for t in told[:2]), *(s.sentence for s in rest[:half]), *(t.echo for t in told[2:]),
-              *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
-    if u[9] < 0.35:  # some lives are told from the history to the day
-        beginning = [first, lines["who"], lines["roots"], *(t.echo for t in told[:1]), lines["family"]]
-        ending = [*(s.sentence for s in daily), lines["work"], *(s.sentence for s in rest[:half]), *(t.echo for t in told[1:]),
-                  *(s.sentence for s in rest[half:]), closing.sentence if closing else ""]  # fmt: skip
-    return "\n\n".join(fuse([s for s in part if s], person, u[40:]) for part in (beginning, ending))
+    daily = [s.sentence for s in chosen if _ORDER.get(s.attribute.category, 5) <= _DAILY]
+    past = [s.sentence for s in chosen if s.attribute.category in ("education", "relationships", "demographics")]
+    inner = [s for s in chosen if _ORDER.get(s.attribute.category, 5) > _PAST]
+    closing = next((s for s in reversed(inner) if s.attribute.telling >= 2), None)
+    inward = [s.sentence for s in inner if s is not closing] + ([closing.sentence] if closing else [])
+    echoes = [t.echo for t in told]
+    day = [first, lines["who"], *daily, lines["work"], lines["family"]]
+    history = [lines["roots"], *echoes[:2], *past]
+    parts = [day, history, [*inward[:-1], *echoes[2:], *inward[-1:]]]
+    if u[9] < _HISTORY_FIRST:
+        parts = [[first, lines["who"], lines["roots"], *echoes[:1], *past, lines["family"]],
+                 [*daily, lines["work"], *echoes[1:]], inward]  # fmt: skip
+    paragraphs = [fuse([s for s in part if s], person, u[40 + 3 * k :]) for k, part in enumerate(parts)]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def system_prompt(

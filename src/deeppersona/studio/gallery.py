@@ -86,10 +86,12 @@ def _answer_words(plan: Plan, paths: list[str]) -> dict[str, Any]:
         return {}
     out: dict[str, Any] = {}
     for place, path in enumerate(paths):
-        attribute = taxonomy.get(path, None)
-        if attribute is not None and attribute.scale is not None:
+        if path not in taxonomy:
+            continue
+        attribute = taxonomy[path]
+        if attribute.scale is not None:
             out[str(place)] = attribute.scale.labels
-        elif attribute is not None and attribute.number is not None and attribute.number.unit:
+        elif attribute.number is not None and attribute.number.unit:
             out[str(place)] = attribute.number.unit
     return out
 

@@ -112,7 +112,7 @@ function masthead() {
       fact('People', run.failures ? `${grouped(population.n)} (${grouped(run.failures)} could not be made)` : grouped(population.n)),
       fact(named.length === 1 ? 'Country' : 'Countries', places || '–'),
       fact('Seed', String(run.seed)), fact('Depth', `${run.depth} attributes`), fact('Engine', run.engine),
-      fact('Anchors', anchors) || ''),
+      fact('Anchors', anchors)),
     el('p', { class: 'mast-note' }, 'Synthetic people: drawn from statistics, told in language. Nobody real is described. ', holdings()));
 }
 
