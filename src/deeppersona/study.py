@@ -18,7 +18,7 @@ from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.engine import Engine
 from deeppersona.generation.enrich import deepen
-from deeppersona.runtime.executor import over_parts
+from deeppersona.runtime.executor import over_parts, without_gc
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_slots
 from deeppersona.schema.plan import DEPTH_RANGE, Plan
 from deeppersona.schema.population import Population
@@ -159,8 +159,9 @@ def _engine_of(plan_json: str, folder: str) -> Engine:
 
 
 def _make_part(engine: Engine, number: int) -> tuple[bytes, int, list[Failure]]:
-    made = engine.make(part_slots(engine.plan, number))
-    return lines_of(made.records), len(made.records), made.failures
+    with without_gc():
+        made = engine.make(part_slots(engine.plan, number))
+        return lines_of(made.records), len(made.records), made.failures
 
 
 def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:

@@ -167,7 +167,7 @@ def test_exports_hold_everybody(made: Path, name: str, tmp_path: Path) -> None:
     done = run("export", str(made), "--to", name, "--out", str(tmp_path / name))
     assert done.returncode == 0, done.stderr
     if name == "csv":
-        rows = list(csv.DictReader((tmp_path / "csv" / "personas.csv").open()))
+        rows = list(csv.DictReader((tmp_path / "csv" / "personas.csv").read_text().splitlines(keepends=True)))
         assert len(rows) == 8
         assert rows[0]["demographics.country"] == "IN"
     elif name == "markdown":
@@ -176,7 +176,7 @@ def test_exports_hold_everybody(made: Path, name: str, tmp_path: Path) -> None:
         card = (tmp_path / "hf" / "README.md").read_text()
         assert card.startswith("---\n")
         assert "synthetic" in card
-        assert sum(1 for _ in (tmp_path / "hf" / "data" / "train-00000.jsonl").open()) == 8
+        assert len((tmp_path / "hf" / "data" / "train-00000.jsonl").read_text().splitlines()) == 8
     else:
         import pyarrow.parquet as pq
 

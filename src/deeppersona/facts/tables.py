@@ -76,6 +76,7 @@ class Occupations:
     """The occupations as columns, one entry a row of ``occupations.csv``."""
 
     title: tuple[str, ...]
+    title_by_sex: tuple[tuple[str, ...], tuple[str, ...]]
     isco: tuple[str, ...]
     place: tuple[str, ...]
     tool: tuple[str, ...]
@@ -263,8 +264,11 @@ class Facts:
         def text(name: str) -> tuple[str, ...]:
             return tuple(r[name].strip() for r in rows)
 
+        def spoken(name: str) -> tuple[str, ...]:
+            return tuple(r[name].strip() or r["title"].strip() for r in rows)
+
         return Occupations(
-            text("title"), text("isco"), text("place"), text("tool"), text("grumble"), text("task"),
+            text("title"), (spoken("title_female"), spoken("title_male")), text("isco"), text("place"), text("tool"), text("grumble"), text("task"),
             np.array([v.SECTOR.index(r["sector"]) for r in rows]),
             np.array([v.EDUCATION.index(r["edu_min"]) for r in rows]),
             number("age_min"), number("age_max"), number("weight"), number("edu_typical"), number("edu_spread"),

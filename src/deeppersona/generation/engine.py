@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import Facts
@@ -16,20 +17,26 @@ from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.cohort import Cohort, draw_cohort
 from deeppersona.generation.core import country_model, refuse_impossible
 from deeppersona.generation.person import People, Person, with_given
-from deeppersona.generation.priors import NOT_GIVEN, Fill, Priors, encode_given
+from deeppersona.generation.priors import NOT_GIVEN, Fill, Priors, Value, encode_given
 from deeppersona.generation.records import core_traits, kin_traits, position_traits, spoken_value
 from deeppersona.generation.selection import Selection, Selector
 from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
 from deeppersona.models.embedder import Embedder, default_embedder
 from deeppersona.runtime.seed import Dice, Floats
 from deeppersona.schema import vocabulary as v
+from deeppersona.schema.phrase import Person as Pronoun
 from deeppersona.schema.phrase import capitalise, conjugate
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
-from deeppersona.schema.taxonomy import Attribute, Taxonomy
+from deeppersona.schema.taxonomy import Taxonomy
 
 Record = dict[str, Any]
-_PROMPT_FACTS = 70
+_KEPT = 200_000  # sentences and values remembered, so that memory stays flat however many people are made
+# Evidence of a trait by stratum and chance in percent (0: not known). Shared by all records: to be read only.
+_EVIDENCE: list[list[dict[str, object]]] = [
+    [{"stratum": stratum} | ({"p": percent / 100} if percent else {}) for percent in range(101)]
+    for stratum in v.STRATUM
+]
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,10 @@ class Engine:
             )
         self.stories, self.portraits = shipped_grammar(), tell_of.shipped_portrait_grammar()
         self._cells: dict[str, Floats] = {}
-        self._sentences: dict[tuple[int, int, str], str] = {}
+        self._sentences: dict[tuple[int, int, Pronoun], str] = {}
+        self._values: dict[tuple[int, int], Value] = {}
+        self._paths = [a.path for a in self.priors.attributes]
+        self.telling = np.array([a.telling for a in self.priors.attributes])
 
     def refuse_impossible(self) -> None:
         """Raise UsageError when nobody in the plan's countries can meet the anchors."""
@@ -107,11 +117,11 @@ class Engine:
             told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
             rows = np.nonzero(selection.chosen[i])[0]
             rows = rows[np.argsort(order[rows], kind="stable")]
-            records.append(self._record(cohort, person, told, fill, selection, rows.tolist(), fitting, portrait_u[i]))
+            records.append(self._record(cohort, person, told, fill, selection, rows, fitting, portrait_u[i]))
         return Made(records, failures)
 
-    def sentence(self, i: int, code: int, person: str) -> str:
-        """The phrase of an attribute with its value, for she, he or you; kept, since the same are said again and again."""
+    def sentence(self, i: int, code: int, person: Pronoun) -> str:
+        """The phrase of an attribute with its value; kept, since the same are said again and again."""
         key = (i, code, person)
         known = self._sentences.get(key)
         if known is None:
@@ -119,54 +129,71 @@ class Engine:
             template = attribute.phrase
             if attribute.kind == "choice":
                 template = attribute.options[code].phrase or template
-            said = conjugate(template, person)
-            value = spoken_value(attribute, self.priors.decode(i, code))
-            known = capitalise(said.replace("{value}", value).replace("{label}", value))
-            if len(self._sentences) < 500_000:
+            value = spoken_value(attribute, self.value(i, code))
+            known = capitalise(conjugate(template, person).replace("{value}", value).replace("{label}", value))
+            if len(self._sentences) < _KEPT:
                 self._sentences[key] = known
         return known
 
+    def value(self, i: int, code: int) -> Value:
+        """The value behind a code; kept like the sentences."""
+        key = (i, code)
+        known = self._values.get(key)
+        if known is None:
+            known = self.priors.decode(i, code)
+            if len(self._values) < _KEPT:
+                self._values[key] = known
+        return known
+
     def _record(
-        self, cohort: Cohort, person: Person, told: list[Told], fill: Fill, selection: Selection, rows: list[int],
-        fitting: dict[str, list[list[int]]], u: list[float],
+        self, cohort: Cohort, person: Person, told: list[Told], fill: Fill, selection: Selection,
+        rows: NDArray[np.intp], fitting: dict[str, list[list[int]]], u: Floats,
     ) -> Record:  # fmt: skip
         i = person.index
-        codes = fill.codes[i, rows].tolist()
-        chances = fill.chance[i, rows].tolist()
-        strata = selection.stratum[i, rows].tolist()
-        given = fill.given[i, rows].tolist() if fill.given is not None else None
-        attributes, name = self.priors.attributes, person.name.given
+        codes: list[int] = fill.codes[i, rows].tolist()
         traits = core_traits(cohort, person) + kin_traits(person) + position_traits(cohort, i)
         for t, rank in zip(told, ("first", "second", "third"), strict=False):
             traits.append({"path": f"culture.interests.{rank}", "value": t.interest, "source": "story",
                            "evidence": {"story": t.story.title}})  # fmt: skip
-        said: list[tell_of.Said] = []
-        prompt_facts: list[tuple[Attribute, str]] = []
-        for k, row in enumerate(rows):
-            code, chance, attribute = codes[k], chances[k], attributes[row]
-            evidence: dict[str, object] = {"stratum": v.STRATUM[strata[k]]}
-            if chance:
-                evidence["p"] = round(chance, 2)
-            kept = given is not None and given[k] != NOT_GIVEN
-            traits.append({"path": attribute.path, "value": self.priors.decode(row, code),
-                           "source": "given" if kept else "prior", "evidence": {} if kept else evidence})  # fmt: skip
-            said.append(
-                tell_of.Said(attribute, self.sentence(row, code, person.pronoun).replace("{name}", name), chance)
-            )
-            if attribute.telling and len(prompt_facts) < _PROMPT_FACTS:
-                prompt_facts.append((attribute, self.sentence(row, code, "you").replace("{name}", "you")))
-        words = tell_of.fillers(person, self.facts.occupations, self.portraits, u[63])
-        text = tell_of.portrait(person, words, said, told, self.portraits, fitting, u)
+        traits += self._prior_traits(fill, selection, i, rows, codes)
+        places = rows.tolist()
+
+        def say(k: int, pronoun: Pronoun) -> str:
+            said = self.sentence(places[k], codes[k], pronoun)
+            return said.replace("{name}", "you" if pronoun == "you" else person.name.given) if "{" in said else said
+
+        order = tell_of.telling_order(self.telling[rows], fill.chance[i, rows], u[16:56])
+        sayable = tell_of.Sayable([self.priors.attributes[row] for row in places], order, say)
+        roll: list[float] = u.tolist()
+        words = tell_of.fillers(person, self.facts.occupations, self.portraits, roll[63])
+        text = tell_of.portrait(person, words, sayable, told, self.portraits, fitting, roll)
         record: Record = {
             "id": f"{person.country.lower()}-{person.slot:06d}",
             "kind": "demographic",
             "traits": traits,
             "stories": [{"age": t.story.age, "title": t.story.title, "text": t.story.text} for t in told],
             "narrative": text,
-            "system_prompt": tell_of.system_prompt(person, prompt_facts, told, text),
+            "system_prompt": tell_of.system_prompt(person, sayable, told, text),
             "provenance": {"engine": self.plan.engine, "taxonomy": self.plan.taxonomy, "seed": self.plan.seed,
                            "slot": person.slot, "model": None},
         }  # fmt: skip
         if self.plan.book:
-            record["book"] = tell_of.book(person, words, said, told, self.taxonomy.categories, text, u)
+            record["book"] = tell_of.book(person, sayable, told, self.taxonomy.categories, text, roll)
         return record
+
+    def _prior_traits(
+        self, fill: Fill, selection: Selection, i: int, rows: NDArray[np.intp], codes: list[int]
+    ) -> list[dict[str, Any]]:
+        """The selected traits of a person, with stratum and chance as evidence."""
+        percents: list[int] = np.rint(fill.chance[i, rows] * 100).astype(np.int64).tolist()
+        strata: list[int] = selection.stratum[i, rows].tolist()
+        paths, value = self._paths, self.value
+        out = [
+            {"path": paths[row], "value": value(row, code), "source": "prior", "evidence": _EVIDENCE[stratum][percent]}
+            for row, code, stratum, percent in zip(rows.tolist(), codes, strata, percents, strict=True)
+        ]
+        if fill.given is not None:
+            for trait, kept in zip(out, (fill.given[i, rows] != NOT_GIVEN).tolist(), strict=True):
+                if kept:
+                    trait |= {"source": "given", "evidence": {}}
+        return out

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from deeppersona.facts.tables import Occupations
 from deeppersona.generation.cohort import Cohort
 from deeppersona.generation.person import Child, Person, number_word, ordinal, with_article
 from deeppersona.generation.stories import Told
-from deeppersona.runtime.seed import label_keys
+from deeppersona.runtime.seed import Floats, Ints, label_keys
 from deeppersona.schema.condition import Condition, parse_condition
+from deeppersona.schema.phrase import Person as Pronoun
 from deeppersona.schema.phrase import capitalise, conjugate, join_words
 from deeppersona.schema.taxonomy import Attribute, Category
 
@@ -29,18 +31,31 @@ _LONGEST_FUSED = 24  # words of two sentences made one
 _TRAIT_SENTENCES = (9, 12)
 _PER_CATEGORY, _SENSITIVE = 2, 2
 _SHORTEST = 155  # words
+_PROMPT_FACTS = 70
 _TRAIT_OPENS = 0.85  # of the portraits, with a habit or thing; the others with a line of the grammar
 _OPENS = ("lifestyle", "home", "work", "money", "culture", "relationships", "technology", "health")
 _HISTORY_FIRST = 0.35  # of the portraits begin with where somebody comes from, the others with the day
 
 
 @dataclass(frozen=True, slots=True)
+class Sayable:
+    """What of a person's selected traits can be said.
+
+    ``attributes`` in the order they were settled; ``order`` the places of those worth saying, best first; ``say`` gives
+    the sentence of a place, for she, he or you.
+    """
+
+    attributes: Sequence[Attribute]
+    order: Sequence[int]
+    say: Callable[[int, Pronoun], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """A trait as the portrait may say it: its attribute, its sentence, the chance the value had (0 unknown)."""
+    """A trait as the portrait says it."""
 
     attribute: Attribute
     sentence: str
-    chance: float
 
 
 @dataclass(frozen=True)
@@ -210,24 +225,28 @@ def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
     return " ".join(out)
 
 
-def choose_telling(said: Sequence[Said], u: Sequence[float], n: int, per_category: int) -> list[Said]:
-    """The traits most worth saying: telling, unlikely, few of a category, one of a sub-tree while two are allowed."""
-    scored = sorted(
-        ((s.attribute.telling + (1.2 if 0 < s.chance < 0.12 else 0.5 if 0 < s.chance < 0.25 else 0.0) + 2.2 * u[i % len(u)], -i, s)
-         for i, s in enumerate(said) if s.attribute.telling > 0),
-        reverse=True, key=lambda item: item[:2],
-    )  # fmt: skip
-    chosen: list[Said] = []
+def telling_order(telling: Ints, chance: Floats, u: Floats) -> list[int]:
+    """The places of the traits worth saying, best first: how telling the attribute, how unlikely the value, and luck."""
+    rare = np.where(chance > 0, np.where(chance < 0.12, 1.2, np.where(chance < 0.25, 0.5, 0.0)), 0.0)
+    luck = np.resize(u, len(telling))
+    order = np.argsort(-(telling + rare + 2.2 * luck), kind="stable")
+    found: list[int] = order[telling[order] > 0].tolist()
+    return found
+
+
+def choose_telling(traits: Sayable, n: int, per_category: int) -> list[int]:
+    """The places of the traits to say: few of a category, one of a sub-tree while two of a category are allowed."""
+    chosen: list[int] = []
     categories: dict[str, int] = {}
     subtrees: set[str] = set()
     sensitive = 0
-    for _, _, s in scored:
-        a = s.attribute
+    for k in traits.order:
+        a = traits.attributes[k]
         if categories.get(a.category, 0) >= per_category or (a.sensitive and sensitive >= _SENSITIVE):
             continue
         if a.subtree in subtrees and per_category <= _PER_CATEGORY:
             continue
-        chosen.append(s)
+        chosen.append(k)
         categories[a.category] = categories.get(a.category, 0) + 1
         subtrees.add(a.subtree)
         sensitive += a.sensitive
@@ -243,7 +262,7 @@ _ORDER = {c: i for i, c in enumerate(
 
 
 def portrait(
-    person: Person, words: dict[str, str], said: Sequence[Said], told: Sequence[Told], grammar: PortraitGrammar,
+    person: Person, words: dict[str, str], traits: Sayable, told: Sequence[Told], grammar: PortraitGrammar,
     fitting: dict[str, list[list[int]]], u: Sequence[float],
 ) -> str:  # fmt: skip
     """A portrait of 150 to 400 words in three paragraphs: the day and the household, the history, the person."""
@@ -256,7 +275,8 @@ def portrait(
     }
     text = ""
     for more in range(4):  # who is told by few traits (small children) has more of them said
-        chosen = choose_telling(said, u[16:56], n + 4 * more, _PER_CATEGORY + more)
+        places = choose_telling(traits, n + 4 * more, _PER_CATEGORY + more)
+        chosen = [Said(traits.attributes[k], traits.say(k, person.pronoun)) for k in places]
         text = _compose(person, lines, chosen, told, u)
         if len(text.split()) >= _SHORTEST:
             break
@@ -291,16 +311,14 @@ def _compose(
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
-def system_prompt(
-    person: Person, said_to: Sequence[tuple[Attribute, str]], told: Sequence[Told], portrait_text: str
-) -> str:
+def system_prompt(person: Person, traits: Sayable, told: Sequence[Told], portrait_text: str) -> str:
     """A prompt for role-play: who you are, what you know of yourself, how to answer."""
     work = {
         "employed": f"You work as {with_article(person.job)}.", "self_employed": f"You work for yourself as {with_article(person.job)}.",
         "unemployed": "You are out of work.", "homemaker": "You keep the house.", "retired": "You are retired.",
         "student": "You are a student.", "child": "You are a small child.", "unable_to_work": "Your health does not let you work.",
     }[person.status]  # fmt: skip
-    facts = "\n".join(f"- {sentence}" for _, sentence in said_to)
+    facts = "\n".join(f"- {traits.say(k, 'you')}" for k in sorted(traits.order[:_PROMPT_FACTS]))
     past = "\n".join(f"- At {t.story.age}: {t.story.text}" for t in told)
     return (
         f"You are {person.name.whole}, {person.age}, of {person.place}, {person.country_name}. {work} "
@@ -316,19 +334,18 @@ def system_prompt(
 
 
 def book(
-    person: Person, words: dict[str, str], said: Sequence[Said], told: Sequence[Told], categories: Sequence[Category],
-    portrait_text: str, u: Sequence[float],
+    person: Person, traits: Sayable, told: Sequence[Told], categories: Sequence[Category], portrait_text: str, u: Sequence[float],
 ) -> str:  # fmt: skip
     """The long narrative: a chapter a category from all traits, the stories where they happened."""
     parts = [f"# {person.name.whole}", portrait_text]
     for category in categories:
-        mine = [s for s in said if s.attribute.category == category.key]
+        mine = [k for k, a in enumerate(traits.attributes) if a.category == category.key]
         if not mine:
             continue
         parts.append(f"## {category.title}")
         by_subtree: dict[str, list[str]] = {}
-        for s in mine:
-            by_subtree.setdefault(s.attribute.subtree, []).append(s.sentence)
+        for k in mine:
+            by_subtree.setdefault(traits.attributes[k].subtree, []).append(traits.say(k, person.pronoun))
         parts += [fuse(sentences, person, u) for sentences in by_subtree.values()]
     if told:
         parts.append("## What happened")
@@ -336,7 +353,6 @@ def book(
     return "\n\n".join(parts) + "\n"
 
 
-def portrait_uniforms(cohort: Cohort) -> list[list[float]]:
+def portrait_uniforms(cohort: Cohort) -> Floats:
     """The uniforms portraits are drawn with, (people, 64)."""
-    rows: list[list[float]] = cohort.dice.uniforms(_KEYS).tolist()
-    return rows
+    return cohort.dice.uniforms(_KEYS)

@@ -78,6 +78,7 @@ class Person:
     urban: bool
     status: str
     job: str
+    job_title: str
     job_row: int
     former: str
     former_row: int
@@ -131,7 +132,7 @@ def with_given(person: Person, kept: Mapping[str, object]) -> Person:
         first, _, last = whole.partition(" ")
         person.name = Name(first, last, whole)
     if "occupation" in kept and person.job:
-        person.job = str(kept["occupation"])
+        person.job = person.job_title = str(kept["occupation"])
     if "former_occupation" in kept and person.former:
         person.former = str(kept["former_occupation"])
     if "city" in kept:
@@ -195,8 +196,9 @@ class People:
             index=i, slot=slot, name=name, pronoun="she" if sex == 0 else "he", age=age,
             country=str(self.cohort.country[i]), country_name=model.country.name, demonym=model.country.demonym,
             town=model.place.names[c["city"][i]], urban=c["urban"][i] == 0, status=v.STATUS[c["status"][i]],
-            job=self.jobs.title[job] if job >= 0 else "", job_row=job,
-            former=self.jobs.title[former] if former >= 0 else "", former_row=former,
+            job=self.jobs.title_by_sex[sex][job] if job >= 0 else "",
+            job_title=self.jobs.title[job] if job >= 0 else "", job_row=job,
+            former=self.jobs.title_by_sex[sex][former] if former >= 0 else "", former_row=former,
             education=v.EDUCATION[level] if level >= 0 else None, marital=v.MARITAL[c["marital"][i]],
             partner=partner, partner_age=partner_age, partner_job=self._job(c["partner_job"][i]), children=children,
             siblings=c["siblings"][i], birth_order=c["birth_order"][i], mother_age=c["mother_age"][i],

@@ -31,7 +31,7 @@ def _trait(path: str, value: object, source: str, evidence: object = None) -> Tr
 def occupation_words(person: Person) -> str:
     """The occupation trait: the work, or what somebody does instead of it."""
     if person.job:
-        return person.job
+        return person.job_title
     return {
         "child": "small child", "student": "pupil" if person.age < 16 else "student", "unemployed": "looking for work",
         "homemaker": "homemaker", "retired": "retired", "unable_to_work": "unable to work",

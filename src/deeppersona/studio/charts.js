@@ -33,23 +33,24 @@ function hot(node, text) {
 /** Bars from the left. Rows are {name, parts: [n, ...], tip}; parts are stacked in the classes given. */
 function bars(rows, classes, total) {
   return (width) => {
-    const named = Math.min(width * 0.42, Math.max(...rows.map((row) => textWidth(row.name))) + 12);
-    const said = 92;
-    const room = Math.max(20, width - named - said);
     const sum = (row) => row.parts.reduce((a, b) => a + b, 0);
+    const saying = (row) => row.said || `${grouped(sum(row))} · ${share(sum(row), total)}`;
+    const widest = (texts) => Math.max(...texts.map(textWidth)) + 14;
+    const named = Math.min(width * 0.46, widest(rows.map((row) => row.name)));
+    const room = Math.max(20, width - named - widest(rows.map(saying)));
     const most = Math.max(...rows.map(sum), 1);
     const marks = rows.flatMap((row, k) => {
       const y = k * ROW;
       let x = named;
       const parts = row.parts.map((n, part) => {
         const long = (room * n) / most;
-        const bar = svg('rect', { x, y: y + 5, width: Math.max(long, n ? 1 : 0), height: ROW - 10, rx: 2, class: classes[part % classes.length] });
+        const bar = svg('rect', { x, y: y + 5, width: Math.max(long, n ? 1 : 0), height: ROW - 10, rx: 2, class: row.rest ? 'others' : classes[part % classes.length] });
         x += long;
         return bar;
       });
       const all = svg('rect', { x: 0, y, width, height: ROW, class: 'hit' });
       return [...parts, label(named - 8, y + 17, fitted(row.name, named - 10), { class: 'name', 'text-anchor': 'end' }),
-        label(x + 7, y + 17, row.said || `${grouped(sum(row))} · ${share(sum(row), total)}`, { class: 'said' }), hot(all, row.tip)];
+        label(x + 7, y + 17, saying(row), { class: 'said' }), hot(all, row.tip)];
     });
     return [rows.length * ROW, [svg('line', { x1: named, x2: named, y1: 0, y2: rows.length * ROW, class: 'axis' }), ...marks]];
   };
@@ -122,7 +123,7 @@ function figuresTable(heads, rows) {
 const drawn = new Set();
 
 /** A figure: title, what it says in a line, the picture, the key, the table. */
-function figure({ id, title, note, summary, draw, heads, rows, key, wide }) {
+function figure({ id, title, note, summary, draw, heads, rows, key, wide, level }) {
   const picture = svg('svg', { role: 'img', 'aria-label': `${title}. ${summary}` });
   const box = el('div', { class: 'plot' }, picture);
   const paint = () => {
@@ -135,7 +136,7 @@ function figure({ id, title, note, summary, draw, heads, rows, key, wide }) {
     picture.replaceChildren(...marks);
   };
   drawn.add(paint);
-  return el('figure', { class: wide ? 'chart wide' : 'chart', id: `chart-${id}` }, el('figcaption', {}, el('h2', {}, title), note && el('p', { class: 'key' }, note)),
+  return el('figure', { class: wide ? 'chart wide' : 'chart', id: `chart-${id}` }, el('figcaption', {}, el(level || 'h2', {}, title), note && el('p', { class: 'key' }, note)),
     key && el('p', { class: 'chart-key' }, key.map(([cls, text]) => el('span', {}, el('i', { class: `swatch ${cls}`, 'aria-hidden': 'true' }), text))),
     box, figuresTable(heads, rows));
 }

@@ -32,7 +32,7 @@ function show() {
   const person = steps[0] === 'p' ? byId.get(steps[1]) : undefined;
   if (steps[0] === 'p') {
     view = person ? (steps[2] === 'book' && person.raw.b ? 'book' : 'person') : 'missing';
-    nodes = view === 'missing' ? missing(steps[1]) : view === 'book' ? bookView(person) : personView(person);
+    nodes = view === 'missing' ? missing(steps[1]) : view === 'book' ? bookView(person) : personView(person, query);
     if (person) { title = `${person.name} · ${run.name}`; leftAt = person.id; }
   } else if (steps[0] === 'population') {
     view = 'population';

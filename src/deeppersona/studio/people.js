@@ -28,6 +28,19 @@ const facetOf = (facet, person) => {
 };
 const fold = (text) => text.normalize('NFD').replace(/[\u0300-\u036f]/g, '').toLowerCase();
 
+/** The words of a search. */
+const termsOf = (text) => fold(text).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+const LETTER = /[\p{L}\p{N}]/u;
+
+/** Where a word of the text begins with the term, or -1; beyond Latin letters, where words may not be parted, anywhere. */
+function begins(text, term, from) {
+  const anywhere = /[^\x00-\x7f]/.test(term);
+  for (let at = text.indexOf(term, from || 0); at >= 0; at = text.indexOf(term, at + 1)) {
+    if (anywhere || at === 0 || !LETTER.test(text[at - 1])) return at;
+  }
+  return -1;
+}
+
 /** Everything that can be searched of a person, made at the first search. */
 function haystack(person) {
   if (person.hay === undefined) {
@@ -39,13 +52,19 @@ function haystack(person) {
 
 /** What in a person answers a search: the first trait that holds it, if the card itself does not. */
 function finding(person, terms, shown) {
-  const missing = terms.find((term) => !fold(shown).includes(term));
+  const missing = terms.find((term) => begins(fold(shown), term) < 0);
   if (missing === undefined) return null;
+  let best = null;
   for (const trait of person.traits) {
     const text = answer(trait.fact);
-    if (fold(text).includes(missing)) return `${capital(spaced(trait.path.split('.').pop()))}: ${text}`;
+    const at = begins(fold(text), missing);
+    if (at < 0) continue;
+    const whole = !LETTER.test(text[at + missing.length] || ' ');
+    if (whole || !best) best = `${capital(spaced(trait.path.split('.').pop()))}: ${text}`;
+    if (whole) break;
   }
-  const at = fold(person.narrative).indexOf(missing);
+  if (best) return best;
+  const at = begins(fold(person.narrative), missing);
   return at < 0 ? null : `… ${person.narrative.slice(Math.max(0, at - 30), at + missing.length + 40).replace(/\s+/g, ' ')} …`;
 }
 
@@ -59,7 +78,7 @@ function marked(text, terms) {
     let best = -1;
     let long = 0;
     for (const term of terms) {
-      const found = folded.indexOf(term, at);
+      const found = begins(folded, term, at);
       if (found >= 0 && (best < 0 || found < best || (found === best && term.length > long))) { best = found; long = term.length; }
     }
     if (best < 0) break;
@@ -73,10 +92,10 @@ function marked(text, terms) {
 
 /** The people that a query (of the address) leaves, in its order. */
 function selected(query) {
-  const terms = fold(query.get('q') || '').split(/\s+/).filter(Boolean);
+  const terms = termsOf(query.get('q') || '');
   const wanted = FACETS.filter((facet) => query.get(facet.key));
   const kept = people.filter((person) => wanted.every((facet) => facetOf(facet, person) === query.get(facet.key))
-    && terms.every((term) => haystack(person).includes(term)));
+    && terms.every((term) => begins(haystack(person), term) >= 0));
   const sort = SORTS[query.get('sort')] || SORTS.run;
   return [kept.sort((a, b) => sort[1](a, b) || a.place - b.place), terms];
 }

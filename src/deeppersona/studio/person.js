@@ -11,6 +11,14 @@ function paragraphs(text) {
   return text.split(/\n\s*\n/).map((part) => part.trim()).filter(Boolean).map((part) => el('p', {}, part));
 }
 
+/** Move places on a line of 0 to 100 apart, so that none lies on another. */
+function spread(places, gap) {
+  const out = [...places];
+  for (let k = 1; k < out.length; k++) out[k] = Math.max(out[k], out[k - 1] + gap);
+  for (let k = out.length - 1, most = 100; k >= 0; k--, most -= gap) out[k] = Math.max(0, Math.min(out[k], most));
+  return out;
+}
+
 function lifeLine(person) {
   const stories = (person.raw.s || []).map(([age, title, text]) => ({ age, title: words(title), text: textOf(text) }))
     .sort((a, b) => (a.age ?? 0) - (b.age ?? 0));
@@ -19,20 +27,17 @@ function lifeLine(person) {
   const line = el('div', { class: 'line' }, el('span', { class: 'line-end', 'aria-hidden': 'true' }, 'born'),
     el('span', { class: 'line-end last', 'aria-hidden': 'true' }, person.age === null ? '' : `${person.age} now`));
   const items = [];
-  let before = -99;
-  let raised = 0;
+  const places = spread(stories.map((story) => (100 * (story.age || 0)) / end), 5);
+  let below = false;
   stories.forEach((story, k) => {
-    const at = (100 * (story.age || 0)) / end;
-    raised = at - before < 7 ? raised + 1 : 0;
-    before = at;
+    below = k > 0 && places[k] - places[k - 1] < 10 && !below;
     const item = el('li', { class: 'story', tabindex: '-1', id: `story-${k}` },
       el('div', { class: 'story-age' }, el('span', {}, 'age'), el('b', {}, words(story.age ?? '–'))),
       el('div', {}, el('h3', {}, story.title), paragraphs(story.text)));
-    const dot = el('button', { type: 'button', class: 'dot', 'aria-label': `Story at age ${story.age}: ${story.title}`,
+    const dot = el('button', { type: 'button', class: below ? 'dot below' : 'dot', 'aria-label': `Story at age ${story.age}: ${story.title}`,
       onclick: () => { hideTip(); item.scrollIntoView({ block: 'center', behavior: calm() ? 'auto' : 'smooth' }); item.focus({ preventScroll: true }); } },
     el('span', {}, words(story.age ?? '')));
-    dot.style.left = `${at}%`;
-    dot.style.top = `${raised * -22}px`;
+    dot.style.left = `${places[k]}%`;
     line.append(tipped(dot, story.title));
     items.push(item);
   });
@@ -82,10 +87,10 @@ function traitRow(trait, terms) {
   const badge = tipped(el('button', { type: 'button', class: `src src-${trait.source}`,
     'aria-label': `${trait.source}: ${origin(trait.source, trait.evidence)}` }, trait.source), origin(trait.source, trait.evidence));
   return el('div', { class: 'trait' }, el('dt', {}, marked(capital(spaced(trait.path.split('.').pop())), terms)),
-    el('dd', {}, el('span', { class: 'trait-value' }, marked(answer(trait.fact), terms)), badge));
+    el('dd', {}, el('span', { class: 'trait-value' }, marked(trait.path === 'demographics.country' ? words(trait.evidence.name || answer(trait.fact)) : answer(trait.fact), terms)), badge));
 }
 
-function traitsOf(person) {
+function traitsOf(person, query) {
   const groups = new Map(data.categories.map(([key]) => [key, []]));
   for (const trait of person.traits) {
     const key = trait.path.split('.')[0];
@@ -106,7 +111,7 @@ function traitsOf(person) {
       for (const trait of traits) {
         const tree = trait.path.split('.').slice(1, -1).map(spaced).join(' › ') || 'core';
         const text = fold(`${spaced(trait.path)} ${answer(trait.fact)} ${trait.source}`);
-        if (!terms.every((term) => text.includes(term))) continue;
+        if (!terms.every((term) => begins(text, term) >= 0)) continue;
         if (!trees.has(tree)) trees.set(tree, []);
         trees.get(tree).push(traitRow(trait, terms));
         kept += 1;
@@ -125,12 +130,15 @@ function traitsOf(person) {
     boxes.forEach(({ box }) => { box.open = open; });
   } }, 'Open or close all');
   const input = el('input', { type: 'search', id: 'trait-q', autocomplete: 'off', spellcheck: 'false', placeholder: 'Find among the traits' });
-  input.addEventListener('input', () => {
-    const terms = fold(input.value).split(/\s+/).filter(Boolean);
+  const find = () => {
+    const terms = termsOf(input.value);
     let kept = 0;
     boxes.forEach(({ box, draw }) => { kept += draw(terms); box.open = terms.length > 0; });
     status.textContent = terms.length ? counted(kept, 'trait', 'traits') : '';
-  });
+  };
+  input.addEventListener('input', find);
+  if (query.get('q')) { input.value = query.get('q'); find(); }
+  if (query.has('open')) boxes.forEach(({ box }) => { box.open = true; });
   const sources = [...new Set(person.traits.map((trait) => trait.source))];
   return el('section', { class: 'block traits', 'aria-labelledby': 'h-traits' },
     el('h2', { id: 'h-traits' }, counted(person.traits.length, 'trait', 'traits'), ' by category'),
@@ -152,7 +160,7 @@ async function copyText(text, node) {
   return done;
 }
 
-function promptOf(person) {
+function promptOf(person, open) {
   const text = textOf(person.raw.p);
   if (!text) return null;
   const pre = el('pre', { tabindex: '0', 'aria-label': 'System prompt' }, text);
@@ -161,7 +169,7 @@ function promptOf(person) {
     button.textContent = (await copyText(text, pre)) ? 'Copied' : 'Press Ctrl+C to copy';
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
-  return el('details', { class: 'prompt block', id: 'prompt' }, el('summary', {}, 'Show system prompt',
+  return el('details', { class: 'prompt block', id: 'prompt', open }, el('summary', {}, 'Show system prompt',
     el('span', { class: 'cat-count' }, counted(text.split(/\s+/).length, 'word', 'words'))),
   el('div', { class: 'prompt-body' }, button, pre));
 }
@@ -183,7 +191,7 @@ function turning(person, more) {
     el('span', { class: 'turns' }, to(before, 'Previous', '‹', 'previous'), el('span', { class: 'turn-count' }, `${at + 1} of ${of}`), to(after, 'Next', '›', 'next')));
 }
 
-function personView(person) {
+function personView(person, query) {
   const o = person.raw.o;
   const made = Object.entries(o).map(([key, value]) => `${key} ${value}`).join(' · ');
   return [turning(person), el('article', { class: 'person' },
@@ -193,9 +201,10 @@ function personView(person) {
     el('div', { class: 'spread' },
       el('div', { class: 'leaf' }, el('section', { class: 'portrait', 'aria-label': 'Portrait' }, paragraphs(person.narrative)),
         person.raw.b && el('p', {}, el('a', { class: 'button', id: 'read-book', href: linkTo(person, '/book') }, 'Read the life book')),
+        !person.raw.b && run.books[0] < run.books[1] && el('p', { class: 'key' }, `This page carries the life books of ${grouped(run.books[0])} people; the others are in personas/.`),
         lifeLine(person)),
       el('div', { class: 'margin' }, coreFacts(person), bigFive(person))),
-    traitsOf(person), promptOf(person), el('p', { class: 'key made' }, made))];
+    traitsOf(person, query), promptOf(person, query.has('open')), el('p', { class: 'key made' }, made))];
 }
 
 function bookView(person) {

@@ -3,15 +3,17 @@
 const SOURCES = { given: 'given by the user', table: 'drawn from tables of figures', prior: 'drawn from the taxonomy',
   model: 'written by a model', story: 'told in a story', derived: 'worked out', edited: 'edited', learnt: 'learnt' };
 
+const REST = ['all others', 'not said'];
+
 /** Rows [answer, women, men, others] as a chart of bars. */
 function wordsFigure(id, title, rows, more) {
   const all = population.n;
-  const sum = ([, ...counts]) => counts.reduce((a, b) => a + b, 0);
-  const named = rows.map((row) => ({ name: capital(row[0]), n: sum(row) }));
-  const top = [...named].sort((a, b) => b.n - a.n).slice(0, 3);
+  const sum = ([, women, men, others]) => women + men + others;
+  const named = rows.map((row) => ({ name: capital(row[0]), n: sum(row), rest: REST.includes(row[0]) || row[4] === true }));
+  const top = named.filter((row) => !row.rest).sort((a, b) => b.n - a.n).slice(0, 3);
   return figure({
     id, title, summary: `${top.map((row) => `${row.name} ${share(row.n, all)}`).join(', ')}.`,
-    draw: bars(named.map((row) => ({ name: row.name, parts: [row.n], tip: `${row.name}: ${counted(row.n, 'person', 'people')}, ${share(row.n, all)}` })), ['one'], all),
+    draw: bars(named.map((row) => ({ name: row.name, parts: [row.n], rest: row.rest, tip: `${row.name}: ${counted(row.n, 'person', 'people')}, ${share(row.n, all)}` })), ['one'], all),
     heads: [title, 'People', 'Share'], rows: named.map((row) => [row.name, row.n, share(row.n, all)]), ...more,
   });
 }
@@ -43,7 +45,7 @@ function countriesFigure() {
   const shown = population.countries.slice(0, 15);
   const rest = population.countries.slice(15).reduce((sum, row) => sum + row[2], 0);
   const rows = shown.map(([, name, n]) => [name, n, 0, 0]);
-  if (rest) rows.push([`${population.countries.length - 15} more countries`, rest, 0, 0]);
+  if (rest) rows.push([`${population.countries.length - 15} more countries`, rest, 0, 0, true]);
   return wordsFigure('countries', 'Countries', rows);
 }
 
@@ -51,7 +53,7 @@ function fiveFigures() {
   return el('section', { class: 'chart wide', 'aria-labelledby': 'h-five-all' }, el('h2', { id: 'h-five-all' }, 'Big Five'),
     el('p', { class: 'key' }, 'How many people score what, from 1 to 5. The upright line is the mean.'),
     el('div', { class: 'smalls' }, population.five.map(([trait, bins, mean]) => figure({
-      id: `five-${trait}`, title: `${capital(trait)}, mean ${mean.toFixed(2)}`, summary: `Scores from 1 to 5, mean ${mean}.`, draw: histogram(bins, mean),
+      id: `five-${trait}`, title: capital(trait), note: `mean ${mean.toFixed(2)}`, level: 'h3', summary: `Scores from 1 to 5, mean ${mean}.`, draw: histogram(bins, mean),
       heads: ['Score', 'People'], rows: bins.map((n, k) => [`${(1 + k * 0.2).toFixed(1)} to ${(k === bins.length - 1 ? 5 : 1.1 + k * 0.2).toFixed(1)}`, n]).filter(([, n]) => n),
     }))));
 }
@@ -81,15 +83,17 @@ function populationView() {
   const p = population;
   if (!p.n) return [masthead(), el('p', { class: 'note' }, 'This run holds nobody yet.')];
   const stat = (value, text) => el('div', { class: 'stat' }, el('dd', {}, value), el('dt', {}, text));
-  const mean = (n) => (n / p.n).toFixed(1);
+  const mean = (n) => (n / p.n >= 100 ? String(Math.round(n / p.n)) : (n / p.n).toFixed(1));
   return [masthead(),
     el('dl', { class: 'stats', id: 'stats' }, stat(grouped(p.n), p.n === 1 ? 'person' : 'people'), stat(grouped(p.countries.length), p.countries.length === 1 ? 'country' : 'countries'),
       stat(share(p.sexes[0], p.n), 'women'), p.median_age !== null && stat(String(p.median_age), 'median age'),
       stat(mean(p.traits), 'traits a person'), stat(mean(p.stories), 'stories a person')),
     el('div', { class: 'charts' },
-      p.pyramid.length > 0 && pyramidFigure(), educationFigure(),
-      wordsFigure('employment', 'Employment', p.words.employment_status), wordsFigure('occupations', 'Occupations', p.words.occupation, { note: 'The twelve most common.' }),
-      wordsFigure('religion', 'Religion', p.words.religion), wordsFigure('income', 'Income', p.words.income, { note: 'Fifths of the country’s own distribution.' }),
-      wordsFigure('urban', 'Town and country', p.words.urban), countriesFigure(),
-      p.five.length > 0 && fiveFigures(), categoriesFigure(), sourcesFigure())];
+      el('div', { class: 'stack' }, p.pyramid.length > 0 && pyramidFigure(),
+        wordsFigure('employment', 'Employment', p.words.employment_status),
+        wordsFigure('income', 'Income', p.words.income, { note: 'Fifths of the country’s own distribution.' }), countriesFigure()),
+      el('div', { class: 'stack' }, educationFigure(), wordsFigure('occupations', 'Occupations', p.words.occupation, { note: 'The twelve most common.' }),
+        wordsFigure('religion', 'Religion', p.words.religion), wordsFigure('urban', 'Town and country', p.words.urban)),
+      p.five.length > 0 && fiveFigures(),
+      el('div', { class: 'stack' }, categoriesFigure()), el('div', { class: 'stack' }, sourcesFigure()))];
 }
