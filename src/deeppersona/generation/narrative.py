@@ -122,6 +122,7 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
         words |= {"child_names": join_words(names), "eldest": person.children[0].name,
                   "children_words": "one child" if one else f"{number_word(len(person.children))} children",
                   "child_be": "is" if one else "are", "child_take": "takes" if one else "take",
+                  "child_live": "lives" if one else "live",
                   "first_birth": str(person.age - person.children[0].age)}  # fmt: skip
     if person.mother_job:
         words["mother_job"] = with_article(person.mother_job)
@@ -198,7 +199,7 @@ _KNOWN_SLOTS = frozenset(
         "household_words",
     ]
 )
-_REPEATABLE = frozenset({"partner", "child_be", "child_take", "job", "trade", "eldest"})
+_REPEATABLE = frozenset({"partner", "child_be", "child_take", "child_live", "job", "trade", "eldest"})
 
 
 def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
