@@ -167,3 +167,24 @@ def test_children_are_made_when_asked() -> None:
     assert min(ages) < 10
     assert 0.3 < np.mean([a < 18 for a in ages]) < 0.7
     assert all(p["demographics.age"] >= 18 for p in dp.generate(200, "NG", seed=1, depth=20))
+
+
+@pytest.mark.parametrize("code", ["KE", "DE", "IN", "PE"])
+def test_households_have_the_mean_size_of_the_country(code: str) -> None:
+    c = cohort(4000, code, adults_only=False, seed=3).columns
+    mean = 1 / np.mean(1 / c["household"])  # a household of h is met h times as often when one meets its people
+    assert abs(mean / shipped_facts().figure(shipped_facts().country(code), "household_size").value - 1) < 0.07
+
+
+def test_personality_has_the_measured_means_and_correlations() -> None:
+    c = cohort(8000, "US", seed=3)
+    women, men = (c.big_five[c.columns["sex"] == s] for s in (0, 1))
+    neuroticism, agreeableness = v.TRAIT_5.index("neuroticism"), v.TRAIT_5.index("agreeableness")
+    assert 0.1 < women[:, neuroticism].mean() - men[:, neuroticism].mean() < 0.45
+    assert 0.15 < women[:, agreeableness].mean() - men[:, agreeableness].mean() < 0.5
+    young, old = (c.columns["age"] < 25), (c.columns["age"] > 55)
+    assert c.big_five[old, v.TRAIT_5.index("conscientiousness")].mean() > c.big_five[young, v.TRAIT_5.index("conscientiousness")].mean() + 0.15
+    same = (c.columns["sex"] == 0) & (c.columns["age"] >= 35) & (c.columns["age"] < 55)
+    found = np.corrcoef(c.big_five[same].T)
+    wanted = np.array([[float(r[t]) for t in v.TRAIT_5] for r in shipped_facts().rows("personality_correlations.csv")])
+    assert np.abs(found - wanted).max() < 0.09

@@ -27,7 +27,7 @@ from deeppersona.generation.cells import (
 )
 from deeppersona.generation.family import Family
 from deeppersona.generation.income import income_position
-from deeppersona.generation.kin import draw_kin
+from deeppersona.generation.kin import crowd_for, draw_kin
 from deeppersona.generation.naming import Naming
 from deeppersona.generation.work import Work
 from deeppersona.runtime.seed import Dice, Floats, Ints
@@ -107,7 +107,7 @@ def country_model(facts: Facts, code: str) -> CountryModel:
 
 
 def _calibrated(model: CountryModel) -> CountryModel:
-    """Set the bounds of the fifths of income from a reference draw of the country's own adults."""
+    """Set the bounds of the fifths of income and the crowding of households from a reference draw of the country."""
     dice = Dice("income", np.arange(_CALIBRATION, dtype=np.int64))
     weight = model.cells.weight * (AGE >= ADULT_AGE)
     none = Anchors({}, {})
@@ -115,6 +115,11 @@ def _calibrated(model: CountryModel) -> CountryModel:
     columns = model.work.draw(dice, cell, none)
     position = income_position(model.work.jobs, dice, cell, columns, model.cells)
     grid = np.quantile(position, np.linspace(0.005, 0.995, 199))
+    everybody = np.cumsum(model.cells.weight)
+    dice = Dice("household", np.arange(_CALIBRATION // 2, dtype=np.int64))
+    cell = np.searchsorted(everybody, dice.uniform("cell") * everybody[-1], side="right")
+    people: Columns = {"age": AGE[cell], "sex": SEX[cell], **model.family.draw(dice, cell, none)}
+    model.family.crowd = crowd_for(model.family, model.country.region, model.development, dice, people)
     return CountryModel(**{**model.__dict__, "income_grid": grid})
 
 

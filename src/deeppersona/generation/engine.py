@@ -73,9 +73,9 @@ class Engine:
 
     def refuse_impossible(self) -> None:
         """Raise UsageError when nobody in the plan's countries can meet the anchors."""
-        models = [country_model(self.facts, code) for code in self.plan.countries]
-        for model in models:
-            refuse_impossible([model], self.anchors, self.youngest)
+        if self.anchors:
+            for code in self.plan.countries:
+                refuse_impossible([country_model(self.facts, code)], self.anchors, self.youngest)
 
     def cohort(self, slots: Sequence[int]) -> Cohort:
         """Draw the cores of some slots."""

@@ -15,6 +15,7 @@ from deeppersona.schema import vocabulary as v
 Columns = dict[str, NDArray[np.int64]]
 _YOUNGEST_MOTHER, _OLDEST_MOTHER, _YOUNGEST_FATHER, _OLDEST_FATHER = 16, 46, 18, 60
 NONE = -1
+_CROWDS = (0.02, 0.8, 2.0, 4.0, 8.0)
 # How many relatives besides partner and children share the roof, beyond what the mean household size implies.
 _MATURITY = 18
 
@@ -63,15 +64,15 @@ def _at_home(dice: Dice, ages: Ints, development: float, columns: Columns) -> In
 
 
 def _others(
-    dice: Dice, columns: Columns, development: float, mean_size: float, parents: Ints
+    dice: Dice, columns: Columns, development: float, crowd: float, parents: Ints
 ) -> tuple[Ints, NDArray[np.bool_]]:
     """Parents, siblings and further kin in the household, and whether they live with a parent.
 
-    Many for the young and single, few where households are small; ``parents`` is how many are living.
+    Many for the young and single, more the more crowded the country's households are (``crowd``, set so that their mean
+    size is met); ``parents`` is how many are living.
     """
     age = columns["age"]
     partnered = np.isin(columns["marital"], [v.MARITAL.index(w) for w in v.PARTNERED])
-    crowd = max(mean_size - 2.2, 0.05)
     with_parents = 1.0 / (1.0 + np.exp((age - (27.0 - 3.0 * development)) / 3.0))
     with_parents = np.where(partnered, 0.12 * crowd, with_parents).clip(0.0, 0.97)
     at_parents = (dice.uniform("with parents") < np.where(age < _MATURITY, 1.0, with_parents)) & (parents > 0)
@@ -95,6 +96,18 @@ def _poisson(u: Floats, mean: Floats | float) -> Ints:
     return out
 
 
+def crowd_for(family: Family, region: str, development: float, dice: Dice, columns: Columns) -> float:
+    """The ``crowd`` at which households of these people (of all ages) have the country's mean size.
+
+    A household of h is met h times as often when one meets its people, so its mean is the harmonic one.
+    """
+    sizes = []
+    for family.crowd in _CROWDS:
+        household = draw_kin(family, region, development, dice, columns)["household"]
+        sizes.append(1.0 / float(np.mean(1.0 / household)))
+    return float(np.interp(family.household_size, sizes, _CROWDS))
+
+
 def draw_kin(family: Family, region: str, development: float, dice: Dice, columns: Columns) -> Columns:
     """Draw the kin.
 
@@ -103,7 +116,6 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     or dead.
     """
     age, sex = columns["age"], columns["sex"]
-    mean_size = family.household_size
     first = _first_birth(family, dice, columns)
     ages = _children_ages(dice, columns, first)
     home = _at_home(dice, ages, development, columns)
@@ -138,7 +150,7 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
         lives = dice.uniform(f"{parent} alive") < alive[years.clip(0, 104)] / np.maximum(then, 1e-9)
         parents[f"{parent}_age"] = np.where(lives & (years < 104), years, NONE)
     living = (parents["mother_age"] != NONE).astype(np.int64) + (parents["father_age"] != NONE)
-    others, with_parents = _others(dice, columns, development, mean_size, living)
+    others, with_parents = _others(dice, columns, development, family.crowd, living)
     out: Columns = {
         **parents,
         "with_parents": with_parents.astype(np.int64),
