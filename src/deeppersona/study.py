@@ -185,19 +185,7 @@ def run(
         for task, (content, people, failures) in over_parts(work, left, processes):
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))
-        people, failed = folder.counts()
-        folder.finish(
-            {
-                "personas": people,
-                "failures": failed,
-                "models": {},
-                "calls": 0,
-                "tokens_in": 0,
-                "tokens_out": 0,
-                "cost": 0.0,
-            }
-        )
-    return people, failed
+        return folder.finish()
 
 
 def enrich(
@@ -228,23 +216,10 @@ def enrich(
             if number in done:
                 continue
             slots = part_slots(plan, number)
-            records = []
-            for record, issues in deepen(engine, people[slots.start : slots.stop], slots.start):
-                records.append(record)
-                warnings += issues
+            records, issues = deepen(engine, people[slots.start : slots.stop], slots.start)
+            warnings += issues
             folder.commit(number, lines_of(records), len(records), [])
-        made, failed = folder.counts()
-        folder.finish(
-            {
-                "personas": made,
-                "failures": failed,
-                "models": {},
-                "calls": 0,
-                "tokens_in": 0,
-                "tokens_out": 0,
-                "cost": 0.0,
-            }
-        )
+        made, _ = folder.finish()
     return made, warnings
 
 

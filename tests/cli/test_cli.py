@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+MADE = ("generate", "-n", "8", "--country", "IN=3", "--country", "BR=1", "--seed", "7", "--depth", "60", "--book")
 SCRIPT = str(Path(sys.executable).parent / "deeppersona")
 
 
@@ -19,22 +20,7 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "run"
-    done = run(
-        "generate",
-        "-n",
-        "8",
-        "--country",
-        "IN=3",
-        "--country",
-        "BR=1",
-        "--seed",
-        "7",
-        "--depth",
-        "60",
-        "--book",
-        "--out",
-        str(out),
-    )
+    done = run(*MADE, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert str(out / "index.html") in done.stdout
     return out
@@ -61,25 +47,10 @@ def test_the_run_folder_is_as_promised(made: Path) -> None:
 
 def test_the_same_command_again_changes_nothing(made: Path) -> None:
     before = (made / "personas" / "part-00000.jsonl").read_bytes()
-    again = (
-        "generate",
-        "-n",
-        "8",
-        "--country",
-        "IN=3",
-        "--country",
-        "BR=1",
-        "--seed",
-        "7",
-        "--depth",
-        "60",
-        "--book",
-        "--out",
-        str(made),
-    )
+    again = (*MADE, "--out", str(made))
     assert run(*again).returncode == 0
     assert (made / "personas" / "part-00000.jsonl").read_bytes() == before
-    assert run(*again[:-4], "--book", "--out", str(made), "--no-resume").returncode == 2
+    assert run(*again, "--no-resume").returncode == 2
 
 
 @pytest.mark.parametrize(

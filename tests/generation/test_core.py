@@ -183,7 +183,10 @@ def test_personality_has_the_measured_means_and_correlations() -> None:
     assert 0.1 < women[:, neuroticism].mean() - men[:, neuroticism].mean() < 0.45
     assert 0.15 < women[:, agreeableness].mean() - men[:, agreeableness].mean() < 0.5
     young, old = (c.columns["age"] < 25), (c.columns["age"] > 55)
-    assert c.big_five[old, v.TRAIT_5.index("conscientiousness")].mean() > c.big_five[young, v.TRAIT_5.index("conscientiousness")].mean() + 0.15
+    assert (
+        c.big_five[old, v.TRAIT_5.index("conscientiousness")].mean()
+        > c.big_five[young, v.TRAIT_5.index("conscientiousness")].mean() + 0.15
+    )
     same = (c.columns["sex"] == 0) & (c.columns["age"] >= 35) & (c.columns["age"] < 55)
     found = np.corrcoef(c.big_five[same].T)
     wanted = np.array([[float(r[t]) for t in v.TRAIT_5] for r in shipped_facts().rows("personality_correlations.csv")])

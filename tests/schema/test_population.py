@@ -7,7 +7,10 @@ import deeppersona as dp
 
 def test_a_persona_is_its_record(people: dp.Population) -> None:
     for record, person in zip(people.records(), people, strict=True):
-        assert person.record() == {**record, "traits": [{k: x for k, x in t.items() if k != "evidence" or x} for t in record["traits"]]}
+        assert person.record() == {
+            **record,
+            "traits": [{k: x for k, x in t.items() if k != "evidence" or x} for t in record["traits"]],
+        }
         assert dp.Persona.model_validate(person.record()).record() == person.record()
 
 
@@ -27,7 +30,9 @@ def test_reading_a_persona(people: dp.Population) -> None:
 
 def test_a_card_is_safe() -> None:
     trait = dp.Trait(path="a.b", value="<script>alert(1)</script>", source="given")
-    p = dp.Persona(id="x", traits=(trait,), narrative="<b>", provenance=dp.Provenance(engine="0", taxonomy="t", seed=0, slot=0))
+    p = dp.Persona(
+        id="x", traits=(trait,), narrative="<b>", provenance=dp.Provenance(engine="0", taxonomy="t", seed=0, slot=0)
+    )
     assert "<script>" not in p._repr_html_()
 
 

@@ -25,7 +25,9 @@ from deeppersona.studio.tally import NOT_SAID, OTHER, Tally, Words
 EVIL = "</script><img src=x onerror=\"document.title='owned'\"><!--"
 PLACES = (("KE", "Kenya", "Kisumu"), ("DE", "Germany", "Bonn"), ("IN", "India", "Chennai"))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome is installed")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome is installed"
+)
 
 
 def person(slot: int, **changes: Any) -> dict[str, Any]:
@@ -67,7 +69,9 @@ def person(slot: int, **changes: Any) -> dict[str, Any]:
 
 
 def make_run(path: Path, records: list[dict[str, Any]]) -> Path:
-    plan = Plan(n=max(len(records), 1), countries={"KE": 1, "DE": 1, "IN": 1}, seed=7, taxonomy="sha256:0", engine="0.1.0")
+    plan = Plan(
+        n=max(len(records), 1), countries={"KE": 1, "DE": 1, "IN": 1}, seed=7, taxonomy="sha256:0", engine="0.1.0"
+    )
     folder = RunFolder(path)
     with folder.writing(plan):
         for number, first in enumerate(range(0, len(records), 500)):

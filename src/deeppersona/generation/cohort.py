@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,6 +99,22 @@ class Cohort:
             out[parent] = "alive" if int(self.columns[f"{parent}_age"][i]) != NONE else "dead"
         out["country"] = str(self.country[i])
         return out
+
+
+def merge(cohorts: Sequence[Cohort]) -> Cohort:
+    """Put cohorts of the same seed side by side, in their order."""
+    slots = np.concatenate([c.dice.slots for c in cohorts])
+    return Cohort(
+        dice=Dice(cohorts[0].dice.seed, slots),
+        columns={name: np.concatenate([c.columns[name] for c in cohorts]) for name in cohorts[0].columns},
+        country=np.concatenate([c.country for c in cohorts]),
+        latents=np.concatenate([c.latents for c in cohorts]),
+        big_five=np.concatenate([c.big_five for c in cohorts]),
+        values=np.concatenate([c.values for c in cohorts]),
+        models={code: model for c in cohorts for code, model in c.models.items()},
+        made=np.concatenate([c.made for c in cohorts]),
+        given_core=[kept for c in cohorts for kept in c.given_core],
+    )
 
 
 def draw_cohort(

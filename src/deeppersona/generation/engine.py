@@ -185,7 +185,7 @@ class Engine:
         self, fill: Fill, selection: Selection, i: int, rows: NDArray[np.intp], codes: list[int]
     ) -> list[dict[str, Any]]:
         """The selected traits of a person, with stratum and chance as evidence."""
-        percents: list[int] = np.rint(fill.chance[i, rows] * 100).astype(np.int64).tolist()
+        percents: list[int] = np.rint(np.round(fill.chance[i, rows] * 100.0, 4)).astype(np.int64).tolist()
         strata: list[int] = selection.stratum[i, rows].tolist()
         paths, value = self._paths, self.value
         out = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,19 @@ from deeppersona.corpus.shallow import Shallow
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import FIELDS, Anchors, parse_anchors
-from deeppersona.generation.cohort import draw_cohort
+from deeppersona.generation.cohort import Cohort, draw_cohort, merge
 from deeppersona.generation.core import conditional_cells, country_model
 from deeppersona.generation.engine import Engine, Record
 from deeppersona.models.embedder import default_embedder
-from deeppersona.runtime.seed import Dice
+from deeppersona.runtime.seed import Dice, Floats
+from deeppersona.schema.condition import Clause
 from deeppersona.schema.report import Issue
 
 # What is let go first when the given fields together fit nobody in the tables; the given value itself is kept.
 _LET_GO = ("city", "language", "religion", "household", "income", "children", "urban", "marital", "occupation", "education",
            "status", "sex", "age")  # fmt: skip
 _NEAR_OCCUPATION = 0.55
+_SOMEBODY = 1e-6  # thousands of people
 
 
 def anchors_of(shallow: Shallow, facts: Facts) -> tuple[Anchors, list[Issue]]:
@@ -54,42 +56,66 @@ def _nearest_occupation(words: str, facts: Facts) -> str | None:
     return titles[best] if similarity[best] >= _NEAR_OCCUPATION else None
 
 
-def _fitting(facts: Facts, code: str, anchors: Anchors, youngest: int, line: int) -> tuple[Anchors, list[Issue]]:
-    """The anchors, less those let go until somebody fits them."""
+class _Cells:
+    """The conditioned tables of countries by anchors, kept: many people of a file ask for the same."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self._known: dict[tuple[str, int, frozenset[tuple[str, Clause]]], Floats] = {}
+
+    def of(self, code: str, anchors: Anchors, youngest: int) -> Floats:
+        """The weights of the cells of a country under anchors."""
+        key = (code, youngest, frozenset(anchors.clauses.items()))
+        if key not in self._known:
+            self._known[key] = conditional_cells(country_model(self.facts, code), anchors, youngest)
+        return self._known[key]
+
+
+def _fitting(cells: _Cells, code: str, anchors: Anchors, youngest: int, line: int) -> tuple[Anchors, list[Issue]]:
+    """The anchors, less those let go until somebody fits them: the last let go first tried alone."""
+    if cells.of(code, anchors, youngest).sum() > _SOMEBODY:
+        return anchors, []
+    for key in _LET_GO:  # one field alone may be what does not fit
+        if anchors.get(key) is not None and cells.of(code, fewer := anchors.without(key), youngest).sum() > _SOMEBODY:
+            return fewer, [_let_go(anchors, key, line)]
     issues: list[Issue] = []
-    model = country_model(facts, code)
-    for key in (None, *_LET_GO):
-        if key is not None:
-            if anchors.get(key) is None:
-                continue
-            issues.append(Issue(path=anchors.written[key], rule="fits nobody", severity="warning",
-                                message=f"line {line}: kept as given, but the rest is drawn without it"))  # fmt: skip
+    for key in _LET_GO:
+        if anchors.get(key) is not None:
+            issues.append(_let_go(anchors, key, line))
             anchors = anchors.without(key)
-        if conditional_cells(model, anchors, youngest).sum() > 1e-6:
-            return anchors, issues if key is not None else []
-    return Anchors({}, {}), issues
+            if cells.of(code, anchors, youngest).sum() > _SOMEBODY:
+                break
+    return anchors, issues
 
 
-def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> Iterable[tuple[Record, list[Issue]]]:
-    """Deepen people one after the other; yields the record and what could not be taken up, as warnings."""
-    facts = engine.facts
+def _let_go(anchors: Anchors, key: str, line: int) -> Issue:
+    return Issue(path=anchors.written[key], rule="fits nobody", severity="warning",
+                 message=f"line {line}: kept as given, but the rest is drawn without it")  # fmt: skip
+
+
+def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tuple[list[Record], list[Issue]]:
+    """Deepen people, in their order; returns the records and, as warnings, what could not be taken up."""
+    facts, cells = engine.facts, _Cells(engine.facts)
+    cohorts: list[Cohort] = []
+    warnings: list[Issue] = []
     for place, shallow in enumerate(people):
         slot = first_slot + place
-        anchors, issues = anchors_of(shallow, facts)
+        anchors, unknown_values = anchors_of(shallow, facts)
         country = anchors.get("country")
         code = sorted(country.words)[0] if country is not None and country.words else engine.plan.country_of(slot)[0]
         drawn = Anchors({k: c for k, c in anchors.clauses.items() if k not in ("country", "region")}, anchors.written)
         age = drawn.get("age")
         youngest = 0 if age is not None and age.high < engine.youngest else engine.youngest
-        fitting, let_go = _fitting(facts, code, drawn, youngest, shallow.line)
-        cohort = draw_cohort(
-            facts, Dice(engine.plan.seed, np.array([slot])), np.array([code]), np.array([slot]), fitting, youngest, {}
-        )
+        fitting, let_go = _fitting(cells, code, drawn, youngest, shallow.line)
+        warnings += [*unknown_values, *let_go]
+        table = {code: cells.of(code, fitting, youngest)}
+        dice = Dice(engine.plan.seed, np.array([slot]))
+        cohort = draw_cohort(facts, dice, np.array([code]), np.array([slot]), fitting, youngest, table)
         cohort.made[:] = True
         cohort.given_core = [_kept_core(shallow, code)]
-        made = engine.finish(cohort, [shallow.given])
-        for record in made.records:
-            yield _keep_given(record, shallow), issues + let_go
+        cohorts.append(cohort)
+    made = engine.finish(merge(cohorts), [shallow.given for shallow in people])
+    return [_keep_given(record, shallow) for record, shallow in zip(made.records, people, strict=True)], warnings
 
 
 def _kept_core(shallow: Shallow, code: str) -> dict[str, object]:

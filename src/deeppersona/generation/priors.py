@@ -22,6 +22,7 @@ from deeppersona.schema.taxonomy import Attribute, NumberSpec, Taxonomy
 LEAN = 0.4  # log-odds that a lean of 1 adds for one standard deviation: odds x 1.5
 _NUMBER_LEAN = 0.5
 UNSET, NOT_GIVEN = -1, -2
+_TRIES = 40  # draws of the settled attributes until given values go with them
 Value = str | int | float | list[str]
 
 
@@ -133,12 +134,44 @@ class Fill:
         self.codes: Ints = np.full(shape, UNSET, dtype=np.int64)
         self.chance = np.zeros(shape, dtype=np.float32)
         self.given = given
+        self._binds: dict[int, list[int]] = {}  # base -> the given attributes that look at it
         if given is not None:
             self.codes = np.where(given != NOT_GIVEN, given, UNSET)
+            for b in np.nonzero((given != NOT_GIVEN).any(axis=0))[0].tolist():
+                for base in priors.needs[b]:
+                    self._binds.setdefault(base, []).append(b)
         self._settled: set[int] = set()
-        for i in priors.order:
-            if i in priors.bases:
-                self._settle(i, np.nonzero(self.applies(i))[0])
+        self._again = ""
+        self._settle_bases(np.ones(len(cohort), dtype=bool))
+        for attempt in range(_TRIES if given is not None else 0):
+            clashing = self._clashing()
+            if not clashing.any():
+                break
+            self._again = f"/again {attempt}"
+            self._settle_bases(clashing)
+        self._again = ""
+
+    def _settle_bases(self, people: Mask) -> None:
+        """Settle what others look at, for these people (anew where it was settled before)."""
+        for i in self.priors.order:
+            if i in self.priors.bases:
+                free = people if self.given is None else people & (self.given[:, i] == NOT_GIVEN)
+                self.codes[free, i] = UNSET
+                self._settle(i, np.nonzero(people & self.applies(i))[0])
+
+    def _clashing(self) -> Mask:
+        """Whose given values do not go with what was drawn for the attributes they look at."""
+        out = np.zeros(len(self.cohort), dtype=bool)
+        for b in sorted({b for found in self._binds.values() for b in found}):
+            column = self.given[:, b] if self.given is not None else np.full(len(self.cohort), NOT_GIVEN)
+            attribute = self.priors.attributes[b]
+            looks_at = Condition(tuple(c for c in attribute.condition.clauses if not c.is_fact))
+            fits = self._mask(looks_at)
+            if attribute.kind == "choice":
+                for ban in self.priors.bans[b]:
+                    fits &= ~(self._mask(ban.condition) & (column >= 0) & ban.options[column.clip(min=0)])
+            out |= (column != NOT_GIVEN) & ~fits
+        return out
 
     def attribute_mask(self, clause: Clause) -> Mask:
         """Who passes a clause on another attribute (settled before this one)."""
@@ -176,16 +209,14 @@ class Fill:
 
     def _held_by_given(self, i: int, out: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         """Rule out the options that would clash with what was given further down the order."""
-        if self.given is None or i not in self.priors.bases:
+        if self.given is None or i not in self._binds:
             return out
         attribute = self.priors.attributes[i]
         if out is None:
             out = np.ones((len(self.cohort), len(attribute.options)), dtype=bool)
-        for b, bans in enumerate(self.priors.bans):
+        for b in self._binds[i]:
             column = self.given[:, b]
-            if i not in self.priors.needs[b] or not (column != NOT_GIVEN).any():
-                continue
-            for ban in bans:
+            for ban in self.priors.bans[b]:
                 clauses = ban.condition.clauses
                 if len(clauses) == 1 and clauses[0].key == attribute.path:
                     hit = (column >= 0) & ban.options[column.clip(0, len(ban.options) - 1)]
@@ -245,7 +276,10 @@ class Fill:
         return np.asarray(odds)
 
     def _uniform(self, i: int, rows: NDArray[np.intp]) -> Floats:
-        return self.cohort.dice.rows(rows).uniforms(self.priors.keys[i : i + 1])[:, 0]
+        dice = self.cohort.dice.rows(rows)
+        if self._again:
+            return dice.uniform(f"value/{self.priors.attributes[i].path}{self._again}")
+        return dice.uniforms(self.priors.keys[i : i + 1])[:, 0]
 
     def _choose(self, i: int, rows: NDArray[np.intp]) -> None:
         odds = self._odds(i, rows)
@@ -261,7 +295,9 @@ class Fill:
         low, high = attribute.count_range
         wanted = low + (self._uniform(i, rows) * (high - low + 1)).astype(np.int64)
         wanted = np.minimum(wanted, (odds > 0).sum(axis=1))
-        keys = np.array([label_key(f"value/{attribute.path}/{o.value}") for o in attribute.options], dtype=np.uint64)
+        keys = np.array(
+            [label_key(f"value/{attribute.path}/{o.value}{self._again}") for o in attribute.options], dtype=np.uint64
+        )
         u = self.cohort.dice.rows(rows).uniforms(keys)
         with np.errstate(divide="ignore"):
             arrival = np.where(odds > 0, -np.log(u) / odds, np.inf)

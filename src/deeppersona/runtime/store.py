@@ -26,6 +26,7 @@ from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
 
 PART_SIZE = 500
+_NOTHING_SPENT: dict[str, Any] = {"models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0}
 _SCHEMA = """
 create table if not exists part (number integer primary key, sha256 text not null, size integer not null,
   mtime_ns integer not null, people integer not null);
@@ -193,12 +194,18 @@ class RunFolder:
                 [(f.slot, number, f.model_dump_json()) for f in failures],
             )
 
-    def finish(self, usage: dict[str, Any]) -> None:
-        """Write what a finished run shows besides its people: ``failures.jsonl`` and ``usage.json``."""
+    def finish(self) -> tuple[int, int]:
+        """Write what a finished run shows besides its people: ``failures.jsonl`` and ``usage.json``.
+
+        Returns (people, failures). No model has been called yet in this version, so usage counts nothing spent.
+        """
+        people, failures = self.counts()
         with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
             lines = [line for (line,) in db.execute("select line from failure order by slot")]
+        usage = {"personas": people, "failures": failures, **_NOTHING_SPENT}
         write_whole(self.path / "failures.jsonl", "".join(line + "\n" for line in lines).encode())
         write_whole(self.path / "usage.json", json.dumps(usage, indent=2).encode() + b"\n")
+        return people, failures
 
     def counts(self) -> tuple[int, int]:
         """(people written, failures recorded)."""
