@@ -13,6 +13,7 @@ import pytest
 
 import deeppersona as dp
 from deeppersona.runtime import store
+from deeppersona.runtime.executor import over_parts
 from deeppersona.runtime.store import RunFolder
 
 PLAN = {"n": 1200, "country": ["KE", "DE"], "seed": 9, "depth": 40}
@@ -165,3 +166,14 @@ def test_a_plan_changed_by_hand_is_refused(tmp_path: Path, taxonomy: dp.Taxonomy
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(dp.UsageError, match=r"no plan\.json"):
         dp.load(tmp_path)
+
+
+def _die(task: int) -> int:
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def test_a_killed_worker_is_told() -> None:
+    with pytest.raises(dp.StoreError, match="worker process was killed"):
+        list(over_parts(_die, [0, 1, 2, 3], 2))

@@ -6,8 +6,11 @@ import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
+
+from deeppersona.errors import StoreError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
@@ -47,4 +50,11 @@ def over_parts(work: Callable[[Task], Result], tasks: Sequence[Task], workers: i
 def _collect(running: dict[Future[Result], Task]) -> Iterator[tuple[Task, Result]]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
-        yield running.pop(future), future.result()
+        task = running.pop(future)
+        try:
+            yield task, future.result()
+        except BrokenProcessPool:
+            raise StoreError(
+                "a worker process was killed (out of memory?); what is written is safe: run the same command again, "
+                "with --workers 1 if it happens again"
+            ) from None
