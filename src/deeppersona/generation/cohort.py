@@ -103,9 +103,8 @@ class Cohort:
 
 def merge(cohorts: Sequence[Cohort]) -> Cohort:
     """Put cohorts of the same seed side by side, in their order."""
-    slots = np.concatenate([c.dice.slots for c in cohorts])
     return Cohort(
-        dice=Dice(cohorts[0].dice.seed, slots),
+        dice=Dice.side_by_side([c.dice for c in cohorts]),
         columns={name: np.concatenate([c.columns[name] for c in cohorts]) for name in cohorts[0].columns},
         country=np.concatenate([c.country for c in cohorts]),
         latents=np.concatenate([c.latents for c in cohorts]),

@@ -165,7 +165,7 @@ def draw_core(
     for attempt in range(_TRIES):
         part = dice.rows(pending)
         if attempt:
-            part = Dice(f"{dice.seed}/again {attempt}", part.slots)
+            part = part.again(attempt)
         u = evenly(dice, rank[pending], 0, model.country.iso2) if attempt == 0 else part.uniform("cell")
         cell = _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
         spread = evenly(dice, rank[pending], 1, model.country.iso2) if attempt == 0 else None

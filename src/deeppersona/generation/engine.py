@@ -22,7 +22,7 @@ from deeppersona.generation.records import core_traits, kin_traits, position_tra
 from deeppersona.generation.selection import Selection, Selector
 from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
 from deeppersona.models.embedder import Embedder, default_embedder
-from deeppersona.runtime.seed import Dice, Floats
+from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.phrase import Person as Pronoun
 from deeppersona.schema.phrase import capitalise, conjugate
@@ -82,7 +82,7 @@ class Engine:
         placed = [self.plan.country_of(slot) for slot in slots]
         country = np.array([code for code, _ in placed])
         rank = np.array([place for _, place in placed], dtype=np.int64)
-        dice = Dice(self.plan.seed, np.array(slots, dtype=np.int64))
+        dice = Dice(self.plan.seed, np.array(slots, dtype=np.int64), label_keys(country.tolist()))
         return draw_cohort(self.facts, dice, country, rank, self.anchors, self.youngest, self._cells)
 
     def make(self, slots: Sequence[int], given: Sequence[Mapping[str, object]] | None = None) -> Made:

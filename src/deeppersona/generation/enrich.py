@@ -15,7 +15,7 @@ from deeppersona.generation.cohort import Cohort, draw_cohort, merge
 from deeppersona.generation.core import conditional_cells, country_model
 from deeppersona.generation.engine import Engine, Record
 from deeppersona.models.embedder import default_embedder
-from deeppersona.runtime.seed import Dice, Floats
+from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema.condition import Clause
 from deeppersona.schema.report import Issue
 
@@ -109,7 +109,7 @@ def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tu
         fitting, let_go = _fitting(cells, code, drawn, youngest, shallow.line)
         warnings += [*unknown_values, *let_go]
         table = {code: cells.of(code, fitting, youngest)}
-        dice = Dice(engine.plan.seed, np.array([slot]))
+        dice = Dice(engine.plan.seed, np.array([slot]), label_keys([code]))
         cohort = draw_cohort(facts, dice, np.array([code]), np.array([slot]), fitting, youngest, table)
         cohort.made[:] = True
         cohort.given_core = [_kept_core(shallow, code)]

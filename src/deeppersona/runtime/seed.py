@@ -46,21 +46,37 @@ def _mix(x: Words) -> Words:
 class Dice:
     """The draws of a batch of slots. Every method returns one row per slot, in the order of ``slots``."""
 
-    def __init__(self, seed: int | str, slots: Ints) -> None:
+    def __init__(self, seed: int | str, slots: Ints, salt: Words | None = None) -> None:
+        """``salt`` keeps apart people who share seed and slot, as those of two countries do."""
         self.seed = seed
         self.slots = np.asarray(slots, dtype=np.int64)
         with np.errstate(over="ignore"):
             base = (self.slots.astype(np.uint64) + np.uint64(1)) * _GAMMA
         self._base = _mix(base ^ label_key(f"seed:{seed}"))
+        if salt is not None:
+            self._base = _mix(self._base ^ salt)
 
     def __len__(self) -> int:
         return len(self.slots)
 
+    def _derived(self, slots: Ints, base: Words) -> Dice:
+        part = object.__new__(Dice)
+        part.seed, part.slots, part._base = self.seed, slots, base
+        return part
+
     def rows(self, index: NDArray[np.intp]) -> Dice:
         """Return the dice of some of the slots only."""
-        part = object.__new__(Dice)
-        part.seed, part.slots, part._base = self.seed, self.slots[index], self._base[index]
-        return part
+        return self._derived(self.slots[index], self._base[index])
+
+    def again(self, attempt: int) -> Dice:
+        """Return other dice for the same slots, to draw once more."""
+        return self._derived(self.slots, _mix(self._base ^ label_key(f"again {attempt}")))
+
+    @staticmethod
+    def side_by_side(dice: Sequence[Dice]) -> Dice:
+        """Return the dice of several batches of one seed as those of one batch."""
+        slots, base = (np.concatenate([getattr(d, name) for d in dice]) for name in ("slots", "_base"))
+        return dice[0]._derived(slots, base)
 
     def bits(self, label: str) -> Words:
         """64 random bits a slot, shape (slots,)."""
