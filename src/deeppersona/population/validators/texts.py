@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from deeppersona.population.validators._subject import Subject
 from deeppersona.schema.report import Issue
 
-_OPEN_SLOT = re.compile(r"\{[A-Za-z_]+\}|\bNone\b|  ")
+_OPEN_SLOT = re.compile(r"\{[A-Za-z_]+\}|  ")
 _WORDS = (150, 400)
 
 
