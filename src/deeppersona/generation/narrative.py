@@ -34,6 +34,8 @@ _SHORTEST = 155  # words
 _PROMPT_FACTS = 70
 _TRAIT_OPENS = 0.85  # of the portraits, with a habit or thing; the others with a line of the grammar
 _OPENS = ("lifestyle", "home", "work", "money", "culture", "relationships", "technology", "health")
+# The name stands in for the first "she" of such a sentence, and early: an opening is somebody's from its first words.
+_SUBJECT_EARLY = {p: re.compile(rf"^((?:[\w',-]+ ){{0,3}}){p}\b", re.IGNORECASE) for p in ("she", "he", "they", "you")}
 _HISTORY_FIRST = 0.35  # of the portraits begin with where somebody comes from, the others with the day
 
 
@@ -289,11 +291,11 @@ def _compose(
 ) -> str:
     first = lines["opening"] or f"{person.name.whole} lives in {person.place}."
     if u[1] < _TRAIT_OPENS:
-        subject = re.compile(rf"\b{person.pronoun}\b", re.IGNORECASE)
-        opener = next((s for s in chosen if subject.search(s.sentence) and s.attribute.category in _OPENS), None)
+        subject = _SUBJECT_EARLY[person.pronoun]
+        opener = next((s for s in chosen if subject.match(s.sentence) and s.attribute.category in _OPENS), None)
         if opener is not None:
             name = person.name.whole if u[2] < 0.6 else person.name.given
-            first = subject.sub(lambda _: name, opener.sentence, count=1)
+            first = subject.sub(lambda match: match[1] + name, opener.sentence, count=1)
             chosen = [s for s in chosen if s is not opener]
     chosen = sorted(chosen, key=lambda s: _ORDER.get(s.attribute.category, 5))
     daily = [s.sentence for s in chosen if _ORDER.get(s.attribute.category, 5) <= _DAILY]
