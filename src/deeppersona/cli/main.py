@@ -67,9 +67,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line: errors made on purpose are printed without a traceback."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
