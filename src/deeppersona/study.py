@@ -16,6 +16,8 @@ from deeppersona.corpus.shallow import Shallow
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
+from deeppersona.generation.cells import ADULT_AGE
+from deeppersona.generation.core import world_weights
 from deeppersona.generation.engine import Engine
 from deeppersona.generation.enrich import deepen
 from deeppersona.runtime.executor import over_parts, without_gc
@@ -32,10 +34,10 @@ _PARALLEL_FROM = 4  # parts below which starting processes costs more than it sa
 
 
 def countries(wanted: Countries) -> dict[str, float]:
-    """ISO codes and weights from names, codes, ``IN=3`` pairs or a mapping; nothing or ``world``: by population."""
+    """ISO codes and weights from names, codes, ``IN=3`` pairs or a mapping; nothing or ``world``: empty."""
     facts = shipped_facts()
     if wanted is None or wanted == "world" or wanted == ["world"] or wanted == ("world",):
-        return {c.iso2: float(c.figures["population_k"] or 1.0) for c in facts.countries.values()}
+        return {}
     pairs: list[tuple[str, float]] = []
     if isinstance(wanted, Mapping):
         pairs = [(name, float(weight)) for name, weight in wanted.items()]
@@ -68,16 +70,17 @@ def make_plan(
     read = parse_anchors(given, facts)
     weights = countries(country)
     place, region = read.get("country"), read.get("region")
+    if not weights and place is not None and place.words:
+        weights = dict.fromkeys(sorted(place.words), 1.0)
+    if not weights:  # the world: every country has as many as live there and meet the anchors
+        rest = read.without("country").without("region")
+        weights = world_weights(facts, rest, ADULT_AGE if adults_only else 0)
     if place is not None and place.words:
-        weights = (
-            {c: w for c, w in weights.items() if c in place.words}
-            if country is not None
-            else dict.fromkeys(sorted(place.words), 1.0)
-        )
+        weights = {c: w for c, w in weights.items() if c in place.words}
     if region is not None and region.words:
         weights = {c: w for c, w in weights.items() if facts.countries[c].region in region.words}
     if not weights:
-        raise UsageError("no country is left by the anchors on country and region; loosen one of them")
+        raise UsageError("no country is left by the anchors; loosen one of them")
     if not DEPTH_RANGE[0] <= depth <= DEPTH_RANGE[1]:
         raise UsageError(f"depth {depth} is outside {DEPTH_RANGE[0]}..{DEPTH_RANGE[1]}; 200 to 250 reads best")
     if n < 1:

@@ -191,3 +191,14 @@ def test_personality_has_the_measured_means_and_correlations() -> None:
     found = np.corrcoef(c.big_five[same].T)
     wanted = np.array([[float(r[t]) for t in v.TRAIT_5] for r in shipped_facts().rows("personality_correlations.csv")])
     assert np.abs(found - wanted).max() < 0.09
+
+
+def test_the_world_is_shared_out_by_who_meets_the_anchors() -> None:
+    plan = make_plan(10, None, anchors={"religion": "hindu", "age": "60..75"})
+    total = sum(plan.countries.values())
+    assert plan.countries["IN"] / total > 0.8
+    assert "NP" in plan.countries
+    everybody = make_plan(10, None).countries
+    assert len(everybody) >= 190
+    assert 0.1 < everybody["IN"] / sum(everybody.values()) < 0.2
+    assert set(make_plan(10, None, anchors={"region": "west_africa"}).countries) >= {"NG", "GH", "SN"}

@@ -35,6 +35,7 @@ from deeppersona.schema import vocabulary as v
 
 Columns = dict[str, NDArray[np.int64]]
 _TRIES = 300
+_SOMEBODY = 1e-6  # thousands of people: less is nobody
 _CALIBRATION = 3000
 # Steps of the evenly spread sequences (Kronecker), the powers of the plastic number, as 64-bit fractions.
 _ORDER = np.lexsort((EDUCATION, AGE, SEX, URBAN))  # cells as they are walked evenly: town and country apart first
@@ -74,7 +75,7 @@ class CountryModel:
 
 
 @lru_cache(maxsize=256)
-def _model(folder: str, code: str) -> CountryModel:
+def _blocks(folder: str, code: str) -> CountryModel:
     facts = _facts(folder)
     country = facts.countries[code]
     development = facts.development[code]
@@ -88,10 +89,13 @@ def _model(folder: str, code: str) -> CountryModel:
         **cells.evidence, **family.evidence, **work.evidence, **belief.evidence, **place.evidence,
         "name": naming.evidence,
     }  # fmt: skip
-    model = CountryModel(
-        country, development, cells, family, work, belief, place, naming, np.linspace(-1, 1, 4), evidence
-    )
-    return _calibrated(model)
+    grid = np.linspace(-1, 1, 199)  # set when people are first drawn, see ``_calibrated``
+    return CountryModel(country, development, cells, family, work, belief, place, naming, grid, evidence)
+
+
+@lru_cache(maxsize=256)
+def _model(folder: str, code: str) -> CountryModel:
+    return _calibrated(_blocks(folder, code))
 
 
 @lru_cache(maxsize=8)
@@ -132,15 +136,30 @@ def conditional_cells(model: CountryModel, anchors: Anchors, youngest: int) -> F
     return weight
 
 
+def world_weights(facts: Facts, anchors: Anchors, youngest: int) -> dict[str, float]:
+    """People (thousands) who meet the anchors, by country, where there are any: how the world is shared out."""
+    found = {}
+    for code, country in facts.countries.items():
+        if anchors:
+            cells = conditional_cells(_blocks(str(facts.folder), code), anchors, youngest)
+        else:
+            cells = anchored(country_cells(facts, country), anchors, youngest)
+        if (people := float(cells.sum())) > _SOMEBODY:
+            # A country without a table of its own borrows its region's shape, not its size.
+            borrowed = country_cells(facts, country).weight.sum()
+            found[code] = round(people * min((country.figures["population_k"] or borrowed) / borrowed, 1.0), 3) or 0.001
+    return found
+
+
 def refuse_impossible(models: Sequence[CountryModel], anchors: Anchors, youngest: int) -> None:
     """Raise UsageError, naming the smallest set of anchors that clash, when nobody in these countries meets them."""
-    possible = [m for m in models if conditional_cells(m, anchors, youngest).sum() > 1e-6]
+    possible = [m for m in models if conditional_cells(m, anchors, youngest).sum() > _SOMEBODY]
     if possible or not anchors:
         return
     clash = anchors
     for key in list(anchors.clauses):
         fewer = clash.without(key)
-        if all(conditional_cells(m, fewer, youngest).sum() <= 1e-6 for m in models):
+        if all(conditional_cells(m, fewer, youngest).sum() <= _SOMEBODY for m in models):
             clash = fewer
     said = " and ".join(anchors.written[key] for key in clash.clauses)
     where = ", ".join(m.country.name for m in models[:5]) + (" ..." if len(models) > 5 else "")

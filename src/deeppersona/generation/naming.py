@@ -85,6 +85,8 @@ class Naming:
     def name(self, tradition: int, sex: int, born: int, u_given: float, u_family: float) -> Name:
         """A whole name."""
         given, family = self.given(tradition, sex, born, u_given), self.family(tradition, sex, u_family)
+        if family == given:  # a few names serve as both
+            family = self.family(tradition, sex, (u_family + 0.37) % 1.0)
         return Name(given, family, whole_name(self.traditions[tradition], given, family))
 
 

@@ -114,6 +114,7 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
         words["tool"] = jobs.tool[max(person.job_row, person.former_row)]
     if person.former:
         words["former"] = with_article(person.former)
+        words["former_task"] = conjugate(jobs.task[person.former_row], person.pronoun)
     if person.partner:
         words |= {"partner": person.partner.given, "partner_age": str(person.partner_age)}
         if person.partner_job:
@@ -185,6 +186,7 @@ _KNOWN_SLOTS = frozenset(
         "task",
         "tool",
         "former",
+        "former_task",
         "partner",
         "partner_age",
         "partner_job",
