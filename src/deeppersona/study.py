@@ -80,7 +80,9 @@ def make_plan(
     if region is not None and region.words:
         weights = {c: w for c, w in weights.items() if facts.countries[c].region in region.words}
     if not weights:
-        raise UsageError("no country is left by the anchors; loosen one of them")
+        hint = ", or pass --all-ages" if adults_only and read.get("age") is not None else ""
+        said = " and ".join(read.written.values())
+        raise UsageError(f"nobody in the countries asked for has {said}; loosen one of them{hint}")
     if not DEPTH_RANGE[0] <= depth <= DEPTH_RANGE[1]:
         raise UsageError(f"depth {depth} is outside {DEPTH_RANGE[0]}..{DEPTH_RANGE[1]}; 200 to 250 reads best")
     if n < 1:
