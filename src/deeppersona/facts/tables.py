@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +110,18 @@ class Occupations:
 def region_words(region: str) -> str:
     """A region in words: ``East Africa``."""
     return region.replace("_", " ").title()
+
+
+def _tradition(key: str, raw: dict[str, Any]) -> Tradition:
+    both = tuple(raw.get("family", ()))
+    return Tradition(
+        key,
+        raw.get("order", "given family"),
+        {sex: tuple(raw[sex]) for sex in v.SEX},
+        {sex: tuple(raw.get(f"older_{sex}", ())) for sex in v.SEX},
+        {sex: tuple(raw.get(f"younger_{sex}", ())) for sex in v.SEX},
+        {sex: tuple(raw.get(f"family_{sex}", both)) for sex in v.SEX},
+    )
 
 
 @dataclass
@@ -277,30 +291,30 @@ class Facts:
         )  # fmt: skip
 
     @cached_property
+    def _name_files(self) -> dict[str, Path]:
+        """Tradition -> the file it stands in, by its heading: only the files asked for are parsed."""
+        files = (p for p in sorted((self.folder / "names").glob("*.toml")) if p.name != "sources.toml")
+        return {key: p for p in files for key in re.findall(r"^\[(\w+)\]", p.read_text("utf-8"), re.MULTILINE)}
+
+    def tradition(self, key: str) -> Tradition:
+        """A naming tradition by its key."""
+        known: dict[str, Tradition] = self.__dict__.setdefault("_traditions", {})
+        if key not in known:
+            for name, raw in tomllib.loads(self._name_files[key].read_text("utf-8")).items():
+                known[name] = _tradition(name, raw)
+        return known[key]
+
+    @property
     def traditions(self) -> dict[str, Tradition]:
-        """Naming traditions by key."""
-        found = {}
-        for path in sorted((self.folder / "names").glob("*.toml")):
-            if path.name == "sources.toml":
-                continue
-            for key, raw in tomllib.loads(path.read_text(encoding="utf-8")).items():
-                both = tuple(raw.get("family", ()))
-                found[key] = Tradition(
-                    key,
-                    raw.get("order", "given family"),
-                    {sex: tuple(raw[sex]) for sex in v.SEX},
-                    {sex: tuple(raw.get(f"older_{sex}", ())) for sex in v.SEX},
-                    {sex: tuple(raw.get(f"younger_{sex}", ())) for sex in v.SEX},
-                    {sex: tuple(raw.get(f"family_{sex}", both)) for sex in v.SEX},
-                )
-        return found
+        """All naming traditions by key."""
+        return {key: self.tradition(key) for key in self._name_files}
 
     def naming(self, country: Country) -> list[tuple[Tradition, float, frozenset[str], frozenset[str]]]:
         """(tradition, weight, religions, languages) rows of a country; empty sets mean any."""
         rows = self._by_country("names/mapping.csv").get(country.iso2, [])
         return [
             (
-                self.traditions[row["tradition"]],
+                self.tradition(row["tradition"]),
                 float(row["weight"]),
                 frozenset(filter(None, row["religions"].split(";"))),
                 frozenset(filter(None, row["languages"].split(";"))),

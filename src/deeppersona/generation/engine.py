@@ -22,6 +22,7 @@ from deeppersona.generation.records import core_traits, kin_traits, position_tra
 from deeppersona.generation.selection import Selection, Selector
 from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
 from deeppersona.models.embedder import Embedder, default_embedder
+from deeppersona.runtime.executor import without_gc
 from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.phrase import Person as Pronoun
@@ -69,6 +70,9 @@ class Engine:
         self._sentences: dict[tuple[int, int, Pronoun], str] = {}
         self._values: dict[tuple[int, int], Value] = {}
         self._paths = [a.path for a in self.priors.attributes]
+        self._choices = [
+            tuple(o.value for o in a.options) if a.kind == "choice" else () for a in self.priors.attributes
+        ]
         self.telling = np.array([a.telling for a in self.priors.attributes])
 
     def refuse_impossible(self) -> None:
@@ -87,7 +91,8 @@ class Engine:
 
     def make(self, slots: Sequence[int], given: Sequence[Mapping[str, object]] | None = None) -> Made:
         """Make the people of some slots."""
-        return self.finish(self.cohort(slots), given)
+        with without_gc():
+            return self.finish(self.cohort(slots), given)
 
     def finish(self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None = None) -> Made:
         """Take drawn cores to whole people. ``given`` are attribute values to keep, one mapping a person."""
@@ -187,9 +192,14 @@ class Engine:
         """The selected traits of a person, with stratum and chance as evidence."""
         percents: list[int] = np.rint(np.round(fill.chance[i, rows] * 100.0, 4)).astype(np.int64).tolist()
         strata: list[int] = selection.stratum[i, rows].tolist()
-        paths, value = self._paths, self.value
-        out = [
-            {"path": paths[row], "value": value(row, code), "source": "prior", "evidence": _EVIDENCE[stratum][percent]}
+        paths, choices, value = self._paths, self._choices, self.value
+        out: list[dict[str, Any]] = [
+            {
+                "path": paths[row],
+                "value": choices[row][code] if choices[row] else value(row, code),
+                "source": "prior",
+                "evidence": _EVIDENCE[stratum][percent],
+            }
             for row, code, stratum, percent in zip(rows.tolist(), codes, strata, percents, strict=True)
         ]
         if fill.given is not None:

@@ -15,7 +15,7 @@ import yaml
 from deeppersona.facts.tables import Occupations
 from deeppersona.generation.cohort import Cohort
 from deeppersona.generation.person import Child, Person, number_word, ordinal, with_article
-from deeppersona.generation.stories import Told
+from deeppersona.generation.stories import SAFE_LOADER, Told
 from deeppersona.runtime.seed import Floats, Ints, label_keys
 from deeppersona.schema.condition import Condition, parse_condition
 from deeppersona.schema.phrase import Person as Pronoun
@@ -94,7 +94,8 @@ class PortraitGrammar:
 @lru_cache(maxsize=1)
 def shipped_portrait_grammar() -> PortraitGrammar:
     """The grammar that comes with deeppersona."""
-    return PortraitGrammar(yaml.safe_load(GRAMMAR.read_text("utf-8")))
+    raw = yaml.load(GRAMMAR.read_text("utf-8"), Loader=SAFE_LOADER)  # noqa: S506 - a safe loader
+    return PortraitGrammar(raw)
 
 
 def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: float) -> dict[str, str]:

@@ -21,7 +21,7 @@ def spoken_value(attribute: Attribute, value: object) -> str:
         return join_words([str(x) for x in value]) if value else "nothing"
     if attribute.scale is not None and isinstance(value, int):
         return attribute.scale.labels[value - 1]
-    return str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _trait(path: str, value: object, source: str, evidence: object = None) -> Trait:

@@ -18,7 +18,7 @@ from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, Taxonomy
 from deeppersona.taxonomy.read import Reading, read_folder
 
-NEAR_DUPLICATE = 0.93
+NEAR_DUPLICATE, NEAR_DUPLICATE_ANYWHERE = 0.93, 0.95
 VALUE_NAMES = re.compile(r"(^|_)(is|has|likes|loves|hates|owns|never|always)_|_(yes|no|true|false)$")
 PLUMBING = re.compile(
     r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
@@ -67,17 +67,15 @@ def sibling_values(taxonomy: Taxonomy) -> Iterable[Issue]:
 
 
 def near_duplicates(taxonomy: Taxonomy) -> Iterable[Issue]:
-    """No two siblings ask the same (cosine of title, definition and question above the threshold)."""
-    embedder = default_embedder()
+    """No two siblings ask the same, and none anywhere else (cosine of title, definition and question)."""
     attributes = list(taxonomy)
-    vectors = embedder.embed([f"{a.title} {a.title} {a.definition} {a.question}" for a in attributes])
-    by_parent: dict[str, list[int]] = defaultdict(list)
-    for i, a in enumerate(attributes):
-        by_parent[a.subtree].append(i)
-    for rows in by_parent.values():
-        similar = cosine(vectors[rows], vectors[rows])
-        for x, y in zip(*np.nonzero(np.triu(similar, 1) > NEAR_DUPLICATE), strict=True):
-            one, two = attributes[rows[x]], attributes[rows[y]]
+    if not attributes:
+        return
+    vectors = default_embedder().embed([f"{a.title} {a.title} {a.definition} {a.question}" for a in attributes])
+    similar = np.triu(cosine(vectors, vectors), 1)
+    for x, y in zip(*np.nonzero(similar > NEAR_DUPLICATE), strict=True):
+        one, two = attributes[x], attributes[y]
+        if one.subtree == two.subtree or similar[x, y] > NEAR_DUPLICATE_ANYWHERE:
             yield _issue(
                 two.path, "near-duplicate", f"asks nearly what {one.path} asks (cosine {similar[x, y]:.2f}); merge them"
             )
