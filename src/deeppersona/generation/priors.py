@@ -142,6 +142,8 @@ class Fill:
                     self._binds.setdefault(base, []).append(b)
         self._settled: set[int] = set()
         self._again = ""
+        self._masks: dict[Clause, Mask] | None = None
+        self._allowed: dict[int, NDArray[np.bool_] | None] | None = None
         self._settle_bases(np.ones(len(cohort), dtype=bool))
         for attempt in range(_TRIES if given is not None else 0):
             clashing = self._clashing()
@@ -150,6 +152,8 @@ class Fill:
             self._again = f"/again {attempt}"
             self._settle_bases(clashing)
         self._again = ""
+        # From here on what others look at stays, so masks over it are kept.
+        self._masks, self._allowed = {}, {}
 
     def _settle_bases(self, people: Mask) -> None:
         """Settle what others look at, for these people (anew where it was settled before)."""
@@ -175,6 +179,13 @@ class Fill:
 
     def attribute_mask(self, clause: Clause) -> Mask:
         """Who passes a clause on another attribute (settled before this one)."""
+        if self._masks is None:
+            return self._attribute_mask(clause)
+        if clause not in self._masks:
+            self._masks[clause] = self._attribute_mask(clause)
+        return self._masks[clause]
+
+    def _attribute_mask(self, clause: Clause) -> Mask:
         i = self.priors.index.get(clause.key)
         if i is None:
             return np.full(len(self.cohort), clause.negated)
@@ -192,6 +203,13 @@ class Fill:
 
     def allowed(self, i: int) -> NDArray[np.bool_] | None:
         """Which options exist for whom, (people, options); None where every option exists for everybody."""
+        if self._allowed is None:
+            return self._options_allowed(i)
+        if i not in self._allowed:
+            self._allowed[i] = self._options_allowed(i)
+        return self._allowed[i]
+
+    def _options_allowed(self, i: int) -> NDArray[np.bool_] | None:
         attribute, bans = self.priors.attributes[i], self.priors.bans[i]
         if not bans and not any(o.regions or o.countries or o.applies for o in attribute.options):
             return self._held_by_given(i, None)

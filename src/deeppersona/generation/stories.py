@@ -80,6 +80,7 @@ class StoryTemplate(BaseModel):
         return int(low), int(high or low)
 
 
+@lru_cache(maxsize=20_000)
 def slots(text: str) -> frozenset[str]:
     """The slots a sentence uses, less pronouns."""
     return frozenset(_SLOT.findall(text)) - _PRONOUNS
