@@ -119,10 +119,10 @@ class Person:
         """``Christian (Catholic)``, ``Hindu``, ``no religion``."""
         if self.religion == "none":
             return "no religion"
-        word = {"folk": "folk religion", "other": "another religion"}.get(self.religion, self.religion.capitalize())
-        if self.religion in ("folk", "other") and self.branch:
-            return self.branch
-        return f"{word} ({self.branch})" if self.branch else word
+        if self.religion in ("folk", "other"):
+            return self.branch or {"folk": "folk religion", "other": "another religion"}[self.religion]
+        word = self.religion.capitalize()
+        return f"{word} ({self.branch})" if self.branch and not self.branch.startswith("other ") else word
 
 
 def with_given(person: Person, kept: Mapping[str, object]) -> Person:
