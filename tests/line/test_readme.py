@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import deeppersona as dp
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -41,3 +43,9 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 def test_no_placeholder_is_left() -> None:
     assert not re.search(r"\b(PORTRAIT|FIGURES|ATTRIBUTES|OPTIONS)\b", README)
+
+
+def test_the_portrait_shown_is_the_one_made() -> None:
+    shown = " ".join(line[2:] for line in README.splitlines() if line.startswith("> "))
+    person = dp.generate(4, "KE", seed=7)[3]
+    assert shown == " ".join(person.narrative.split())
