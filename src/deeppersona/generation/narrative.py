@@ -23,7 +23,7 @@ from deeppersona.schema.phrase import capitalise, conjugate, join_words
 from deeppersona.schema.taxonomy import Attribute, Category
 
 GRAMMAR = Path(__file__).parent / "grammar" / "portrait.yaml"
-SECTIONS = ("opening", "who", "work", "family", "roots")
+SECTIONS = ("opening", "who", "age", "work", "family", "roots")
 _SLOT = re.compile(r"\{([A-Za-z_]+)\}")
 _KEYS = label_keys([f"portrait/{i}" for i in range(64)])
 _FUSED = 0.6  # of the neighbours that can be made one sentence
@@ -32,6 +32,10 @@ _TRAIT_SENTENCES = (9, 12)
 _PER_CATEGORY, _SENSITIVE = 2, 2
 _SHORTEST = 155  # words
 _PROMPT_FACTS = 70
+_TELLING, _LUCK = (
+    0.45,
+    2.2,
+)  # how much what is telling weighs against luck: enough luck that no trait is in every portrait
 _TRAIT_OPENS = 0.85  # of the portraits, with a habit or thing; the others with a line of the grammar
 _OPENS = ("lifestyle", "home", "work", "money", "culture", "relationships", "technology", "health")
 # The name stands in for the first "she" of such a sentence, and early: an opening is somebody's from its first words.
@@ -108,7 +112,7 @@ def fillers(person: Person, jobs: Occupations, grammar: PortraitGrammar, u: floa
     }  # fmt: skip
     if person.job_row >= 0:
         r = person.job_row
-        words |= {"job": with_article(person.job), "job_plain": with_article(person.job), "trade": person.job,
+        words |= {"job": with_article(person.job), "trade": person.job,
                   "place_of_work": jobs.place[r], "grumble": jobs.grumble[r],
                   "task": conjugate(jobs.task[r], person.pronoun)}  # fmt: skip
     if max(person.job_row, person.former_row) >= 0:
@@ -204,7 +208,7 @@ _KNOWN_SLOTS = frozenset(
         "household_words",
     ]
 )
-_REPEATABLE = frozenset({"partner", "child_be", "child_take", "child_live", "job", "trade", "eldest"})
+_REPEATABLE = frozenset({"partner", "child_be", "child_take", "child_live", "eldest"})
 
 
 def fuse(sentences: Sequence[str], person: Person, u: Sequence[float]) -> str:
@@ -235,7 +239,7 @@ def telling_order(telling: Ints, chance: Floats, u: Floats) -> list[int]:
     """The places of the traits worth saying, best first: how telling the attribute, how unlikely the value, and luck."""
     rare = np.where(chance > 0, np.where(chance < 0.12, 1.2, np.where(chance < 0.25, 0.5, 0.0)), 0.0)
     luck = np.resize(u, len(telling))
-    order = np.argsort(-(telling + rare + 2.2 * luck), kind="stable")
+    order = np.argsort(-(_TELLING * telling + rare + _LUCK * luck), kind="stable")
     found: list[int] = order[telling[order] > 0].tolist()
     return found
 
@@ -275,10 +279,15 @@ def portrait(
     low, high = _TRAIT_SENTENCES
     n = low + int(u[0] * (high - low + 1))
     used: set[str] = set()
-    lines = {
-        section: pick_line(grammar.lines[section], fitting[section][person.index], person, words, u[3 + k], used)
-        for k, section in enumerate(SECTIONS)
-    }
+    lines: dict[str, str] = {}
+    for k, section in enumerate(SECTIONS):
+        if section == "age" and lines["who"]:  # only where the opening has said already what they do
+            continue
+        fits = fitting[section][person.index]
+        # Where a trait opens, the line only stands by, and may tell what others tell too.
+        told_already = set() if section == "opening" and u[1] < _TRAIT_OPENS else used
+        lines[section] = pick_line(grammar.lines[section], fits, person, words, u[3 + k], told_already)
+    lines["who"] = lines["who"] or lines["age"]
     text = ""
     for more in range(4):  # who is told by few traits (small children) has more of them said
         places = choose_telling(traits, n + 4 * more, _PER_CATEGORY + more)
