@@ -22,6 +22,8 @@ _STATUS = ("child", "student", "working", "unemployed", "homemaker", "retired", 
 _WORKING = _STATUS.index("working")
 _SCHOOL_AGE, _WORKING_AGE, _YOUNGEST_RETIRED = 6, 15, 48
 _YOUNG_UNEMPLOYMENT = 2.1  # unemployment of those under 25 against the whole, a stable ratio worldwide (ILO)
+_YOUNG = 30
+_SEEKING_NOT_HOMEMAKING, _SEEKING_NOT_UNABLE = {"female": 0.1, "male": 0.8}, 0.7
 NO_OCCUPATION = -1
 
 
@@ -102,9 +104,14 @@ class Work:
             out[:, s, :, 1] = studying
             out[:, s, :, 2] = share * (1 - jobless)
             out[:, s, :, 3] = share * jobless
-            out[:, s, :, 4] = idle * home / whole
+            # The young outside work and school mostly look for some, whatever the surveys book them as.
+            young = (_YEARS < _YOUNG)[:, None]
+            seeking = np.where(young, _SEEKING_NOT_HOMEMAKING[sex], 0.0)
+            able = np.where(young, _SEEKING_NOT_UNABLE, 0.0)
+            out[:, s, :, 3] += idle * (seeking * home + able * unable) / whole
+            out[:, s, :, 4] = idle * (1.0 - seeking) * home / whole
             out[:, s, :, 5] = idle * retired / whole
-            out[:, s, :, 6] = idle * unable / whole
+            out[:, s, :, 6] = idle * (1.0 - able) * unable / whole
         out[:_WORKING_AGE] = 0.0
         out[:_SCHOOL_AGE, ..., 0] = 1.0
         out[_SCHOOL_AGE:_WORKING_AGE, ..., 1] = 1.0
