@@ -186,7 +186,12 @@ def test_help_teaches_and_completion_completes() -> None:
 def test_facts_and_taxonomy_read_well() -> None:
     body = json.loads(run("facts", "KE", "--json").stdout)
     assert body["iso2"] == "KE"
-    assert "licence" in run("facts", "--sources", "--json").stdout
+    listed = json.loads(run("facts", "--sources", "--json").stdout)
+    assert all({"file", "title", "publisher", "year", "licence"} <= set(entry) for entry in listed)
+    shown = run("facts", "--sources")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(entry["file"] in shown.stdout for entry in listed)
+    assert run("facts").returncode == run("facts", "KE").returncode == 0
     stats = json.loads(run("taxonomy", "stats", "--json").stdout)
     assert stats["attributes"] >= 500
     assert run("taxonomy", "show", "money.debts").returncode == 0

@@ -235,3 +235,13 @@ def test_known_values() -> None:
 
 def test_the_tables_are_small() -> None:
     assert sum((FACTS / name).stat().st_size for name in TABLES) < 1_500_000
+
+
+def test_every_table_names_its_source() -> None:
+    """No figure ships without title, year and licence."""
+    from deeppersona.facts import shipped_facts
+
+    facts = shipped_facts()
+    named = {entry["file"] for entry in facts.sources}
+    assert {p.name for p in facts.folder.glob("*.csv*")} <= named
+    assert "names" in named

@@ -42,11 +42,10 @@ def _sources(console: Console, facts: Facts, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts.sources, indent=1, ensure_ascii=False))
         return
-    for name, entry in facts.sources.items():
-        console.print(f"[bold]{name}[/]: {entry.get('title', '')}")
-        console.print(
-            f"  {entry.get('publisher', '')}, {entry.get('year', '')}; {entry.get('licence', '')}", style="dim"
-        )
+    for entry in facts.sources:
+        columns = ", ".join(c for c in entry.get("columns", []) if c != "*")
+        console.print(f"[bold]{entry['file']}[/]" + (f" ({columns})" if columns else "") + f": {entry['title']}")
+        console.print(f"  {entry['publisher']}, {entry['year']}; {entry['licence']}", style="dim")
 
 
 def _countries(console: Console, facts: Facts, as_json: bool) -> None:

@@ -140,11 +140,13 @@ class Facts:
         return self._cache[name]
 
     @cached_property
-    def sources(self) -> dict[str, dict[str, object]]:
-        """What each table was derived from: title, publisher, year, licence, note."""
-        found: dict[str, dict[str, object]] = {}
+    def sources(self) -> list[dict[str, Any]]:
+        """What each table was derived from: file, columns, title, publisher, year, licence, note; in the files' order."""
+        found: list[dict[str, Any]] = []
         for path in sorted(self.folder.rglob("*sources.toml")):
-            found.update(tomllib.loads(path.read_text(encoding="utf-8")))
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            found += raw.pop("source", [])
+            found += [{"file": name, **entry} for name, entry in raw.items()]
         return found
 
     @cached_property

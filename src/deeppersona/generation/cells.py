@@ -20,7 +20,6 @@ from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema import vocabulary as v
 
 SHAPE = (AGES, 2, len(EDUCATION_AND_CHILD), 2)
-SIZE = int(np.prod(SHAPE))
 AGE, SEX, EDUCATION, URBAN = (axis.ravel() for axis in np.indices(SHAPE))
 CHILD_LEVEL = len(EDUCATION_AND_CHILD) - 1
 ADULT_AGE = 18

@@ -84,22 +84,6 @@ class Cohort:
                 out &= attribute_mask(clause)
         return out
 
-    def facts_of(self, i: int) -> dict[str, object]:
-        """One person's core facts in the words conditions use (for validators and the scalar form of conditions)."""
-        out: dict[str, object] = {}
-        for key, words in _CODED.items():
-            code = int(self.columns[key][i])
-            out[key] = words[code] if code >= 0 else None
-        level = int(self.columns["education"][i])
-        out["education"] = v.EDUCATION[level] if level >= 0 else None
-        for key in ("age", "income", "children", "youngest_child", "grandchildren", "household", "siblings", "wed_age"):
-            number = int(self.columns[key][i])
-            out[key] = number if number != NONE else None
-        for parent in ("mother", "father"):
-            out[parent] = "alive" if int(self.columns[f"{parent}_age"][i]) != NONE else "dead"
-        out["country"] = str(self.country[i])
-        return out
-
 
 def merge(cohorts: Sequence[Cohort]) -> Cohort:
     """Put cohorts of the same seed side by side, in their order."""

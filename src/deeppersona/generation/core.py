@@ -31,7 +31,6 @@ from deeppersona.generation.kin import crowd_for, draw_kin
 from deeppersona.generation.naming import Naming
 from deeppersona.generation.work import Work
 from deeppersona.runtime.seed import Dice, Floats, Ints
-from deeppersona.schema import vocabulary as v
 
 Columns = dict[str, NDArray[np.int64]]
 _TRIES = 300
@@ -238,8 +237,3 @@ def _meets(drawn: Columns, anchors: Anchors) -> NDArray[np.bool_]:
         if (clause := anchors.get(key)) is not None:
             good &= (drawn[key] >= clause.low) & (drawn[key] <= clause.high)
     return good
-
-
-def status_words(code: int) -> str:
-    """An employment status in words."""
-    return v.STATUS[code].replace("_", " ")

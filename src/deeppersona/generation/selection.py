@@ -49,7 +49,6 @@ class Selection:
 
     chosen: NDArray[np.bool_]
     stratum: NDArray[np.int8]
-    short: Ints
 
 
 class Selector:
@@ -129,7 +128,7 @@ class Selector:
             chosen_sorted |= here & (np.cumsum(here, axis=1) <= quota[:, s : s + 1])
         chosen = np.zeros_like(pool)
         np.put_along_axis(chosen, order, chosen_sorted, axis=1)
-        return Selection(chosen, stratum, np.maximum(self.depth - chosen.sum(axis=1), 0))
+        return Selection(chosen, stratum)
 
     def _strata(self, similarity: Vectors, pool: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Thirds of the person's own pool by similarity: 0 near, 1 mid, 2 far."""

@@ -42,18 +42,3 @@ LATENT: Final = (
 )  # fmt: skip
 SOURCE: Final = ("given", "table", "prior", "model", "story", "derived", "edited", "learnt")
 STRATUM: Final = ("near", "mid", "far")
-CORE: Final = (
-    "age", "sex", "country", "region", "city", "urban", "education", "occupation", "income",
-    "marital_status", "children", "household_size", "religion", "language", "name",
-)  # fmt: skip
-
-EDUCATION_WORDS: Final = {
-    "none": "no schooling",
-    "incomplete_primary": "some primary school",
-    "primary": "primary school",
-    "lower_secondary": "lower secondary school",
-    "upper_secondary": "upper secondary school",
-    "short_tertiary": "a short college course",
-    "bachelor": "a bachelor's degree",
-    "master": "a master's degree or higher",
-}
