@@ -102,9 +102,31 @@ class Occupations:
         return len(self.title)
 
     @cached_property
+    def trade(self) -> NDArray[np.int64]:
+        """The kind of work of each, by its ISCO-08 group: an index into ``vocabulary.TRADE``."""
+        return np.array([trade_of(code) for code in self.isco])
+
+    @cached_property
     def index(self) -> dict[str, int]:
         """Title -> row."""
         return {title: i for i, title in enumerate(self.title)}
+
+
+# ISCO-08 prefix -> the kind of work; the longest prefix that fits counts.
+_TRADE_OF_ISCO = {
+    "0": "guarding", "1": "leading", "21": "technical", "22": "caring", "23": "teaching", "24": "office",
+    "25": "technical", "26": "arts_and_law", "31": "technical", "32": "caring", "33": "office", "34": "arts_and_law",
+    "35": "technical", "4": "office", "51": "serving", "516": "odd_jobs", "52": "selling", "53": "caring",
+    "5312": "teaching", "54": "guarding", "6": "farming", "71": "building", "7": "making", "8": "driving", "81": "making",
+    "82": "making", "91": "serving", "92": "farming", "931": "building", "932": "making", "933": "driving",
+    "94": "serving", "95": "selling", "96": "odd_jobs",
+}  # fmt: skip
+
+
+def trade_of(isco: str) -> int:
+    """The kind of work (an index into ``vocabulary.TRADE``) behind an ISCO-08 code."""
+    prefix = max((p for p in _TRADE_OF_ISCO if isco.startswith(p)), key=len)
+    return v.TRADE.index(_TRADE_OF_ISCO[prefix])
 
 
 def region_words(region: str) -> str:

@@ -18,7 +18,7 @@ from deeppersona.schema.condition import Clause, Condition
 
 Mask = NDArray[np.bool_]
 _CODED = {
-    "sex": v.SEX, "urban": v.URBAN, "status": v.STATUS, "sector": v.SECTOR, "marital": v.MARITAL,
+    "sex": v.SEX, "urban": v.URBAN, "status": v.STATUS, "sector": v.SECTOR, "trade": v.TRADE, "marital": v.MARITAL,
     "religion": v.RELIGION, "region": v.REGION, "with_parents": ("no", "yes"),
 }  # fmt: skip
 NONE = -1
@@ -126,6 +126,7 @@ def draw_cohort(
         drawn["region"] = np.full(len(index), v.REGION.index(model.country.region))
         job = drawn["occupation"]
         drawn["sector"] = np.where(job >= 0, facts.occupations.sector[job.clip(min=0)], NONE)
+        drawn["trade"] = np.where(job >= 0, facts.occupations.trade[job.clip(min=0)], NONE)
         for name, column in drawn.items():
             columns.setdefault(name, np.zeros(n, dtype=np.int64))[index] = column
         mean, sd = model.cells.adult_education

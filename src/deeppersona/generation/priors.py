@@ -28,10 +28,12 @@ Value = str | int | float | list[str]
 
 @dataclass(frozen=True)
 class _Bans:
-    """Options (as a 0/1 row) that must not be drawn where the condition holds."""
+    """What must not be drawn where the condition holds: options (as a 0/1 row), or a range of a scale or number."""
 
     condition: Condition
     options: NDArray[np.bool_]
+    low: float
+    high: float
 
 
 class Priors:
@@ -44,11 +46,11 @@ class Priors:
         self.keys = label_keys([f"value/{a.path}" for a in self.attributes])
         self.bans: list[list[_Bans]] = [[] for _ in self.attributes]
         for rule in taxonomy.rules:
-            when = Condition(tuple(Clause(path, words=frozenset(words)) for path, words in rule.when.items()))
-            for path, words in rule.never.items():
-                if path in self.index:
-                    options = np.array([o.value in words for o in self.attributes[self.index[path]].options])
-                    self.bans[self.index[path]].append(_Bans(when, options))
+            for ban in rule.bans:
+                if ban.key in self.index:
+                    found = self.attributes[self.index[ban.key]]
+                    options = np.array([o.value in (ban.words or ()) for o in found.options], dtype=bool)
+                    self.bans[self.index[ban.key]].append(_Bans(rule.condition, options, ban.low, ban.high))
         self.needs = [self._needs(i) for i in range(len(self.attributes))]
         self.order = self._settling_order()
         self.bases = frozenset().union(*self.needs)
@@ -190,7 +192,10 @@ class Fill:
         if i is None:
             return np.full(len(self.cohort), clause.negated)
         attribute, codes = self.priors.attributes[i], self.codes[:, i]
-        named = [j for j, o in enumerate(attribute.options) if o.value in (clause.words or ())]
+        if clause.words is None:  # a scale by rank, a number by value
+            value = codes * (attribute.number.step if attribute.number else 1.0)
+            return np.asarray((codes != UNSET) & (value >= clause.low) & (value <= clause.high))
+        named = [j for j, o in enumerate(attribute.options) if o.value in clause.words]
         if attribute.kind == "many":
             bits = sum(1 << j for j in named)
             hit = (codes != UNSET) & ((codes.clip(min=0) & bits) != 0)
@@ -338,7 +343,18 @@ class Fill:
             codes = np.rint(centre + attribute.scale.spread * z).clip(1, k)
         else:
             codes = _numbers(attribute.number, z, self.cohort.columns["age"][rows])
-        self.codes[rows, i] = codes.astype(np.int64)
+        self.codes[rows, i] = self._kept_out_of_bans(i, rows, codes.astype(np.int64))
+
+    def _kept_out_of_bans(self, i: int, rows: NDArray[np.intp], codes: Ints) -> Ints:
+        """Move values a rule forbids to the nearest end of the forbidden range that is still on the scale."""
+        attribute = self.priors.attributes[i]
+        step = attribute.number.step if attribute.number else 1.0
+        lowest = round(attribute.number.min / step) if attribute.number else 1
+        for ban in self.priors.bans[i]:
+            first, last = np.ceil(ban.low / step - 1e-9), np.floor(ban.high / step + 1e-9)
+            hit = self._mask(ban.condition)[rows] & (codes >= first) & (codes <= last)
+            codes = np.where(hit, first - 1 if first > lowest else last + 1, codes).astype(np.int64)
+        return codes
 
 
 def _numbers(spec: NumberSpec | None, z: Floats, age: Ints) -> Floats:

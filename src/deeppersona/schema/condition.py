@@ -21,6 +21,7 @@ WORD_FACTS: dict[str, tuple[str, ...]] = {
     "urban": v.URBAN,
     "status": v.STATUS,
     "sector": v.SECTOR,
+    "trade": v.TRADE,
     "marital": v.MARITAL,
     "religion": v.RELIGION,
     "region": v.REGION,
@@ -32,6 +33,7 @@ NUMBER_FACTS = ("age", "income", "children", "youngest_child", "grandchildren", 
 FACTS = (*NUMBER_FACTS, "education", *WORD_FACTS, "country")
 _ALIASES = {"regions": "region", "countries": "country"}
 _COMPARISON = re.compile(r"^(>=|<=|>|<|=|==)?\s*([a-z_]+|\d+(?:\.\d+)?)$")
+_RANGE = re.compile(r"^(>=|<=|>|<)\s*\d+(\.\d+)?$|^\d+(\.\d+)?\s*\.\.\s*\d+(\.\d+)?$")
 _SPAN = re.compile(r"^([a-z_]+|\d+(?:\.\d+)?)\s*\.\.\s*([a-z_]+|\d+(?:\.\d+)?)$")
 
 
@@ -39,7 +41,7 @@ _SPAN = re.compile(r"^([a-z_]+|\d+(?:\.\d+)?)\s*\.\.\s*([a-z_]+|\d+(?:\.\d+)?)$"
 class Clause:
     """One test of one key: a closed range of numbers (``low``..``high``), or membership in ``words``.
 
-    ``education`` is tested by the rank of its level. ``negated`` turns a set test around.
+    A scale is tested by rank, a number by its value, ``education`` is tested by the rank of its level. ``negated`` turns a set test around.
     """
 
     key: str
@@ -110,7 +112,7 @@ def _span(key: str, raw: object) -> tuple[float, float]:
     if match is None:
         raise UsageError(f'{key}: cannot read {raw!r}; write ">=16", "<70", "18..65" or a single value')
     sign, number = match[1] or "=", _rank(key, match[2])
-    whole = key == "education" or float(number).is_integer()
+    whole = key in NUMBER_FACTS or key == "education"
     step = 1.0 if whole else 1e-9
     return {
         ">=": (number, math.inf),
@@ -166,6 +168,8 @@ def parse_clause(key: str, raw: Any) -> Clause:
         return Clause(key, words=frozenset(item.upper() for item in listed), negated=negated)
     if "." not in key:
         raise unknown("condition key", key, FACTS)
+    if len(listed) == 1 and not negated and _RANGE.match(listed[0]):  # a scale (by rank) or a number
+        return Clause(key, *_span(key, listed[0]))
     return Clause(key, words=frozenset(listed), negated=negated)
 
 

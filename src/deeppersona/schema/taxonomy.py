@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from deeppersona.errors import unknown
 from deeppersona.schema import vocabulary as v
-from deeppersona.schema.condition import Condition, parse_condition, place_clauses
+from deeppersona.schema.condition import Clause, Condition, parse_clause, parse_condition, place_clauses
 
 Kind = Literal["choice", "many", "number", "scale", "text"]
 Leans = dict[str, float]
@@ -171,13 +171,26 @@ class Attribute(_Frozen):
 
 
 class Rule(_Frozen):
-    """Two attributes that must not clash: where ``when`` holds, the ``never`` values are not drawn."""
+    """Two attributes that must not clash: where ``when`` holds, the ``never`` values are not drawn.
+
+    Options are named by their words, scales (by rank) and numbers by a range: ``[">=4"]``.
+    """
 
     when: dict[str, tuple[Words, ...]] = Field(alias="if", min_length=1)
     never: dict[str, tuple[Words, ...]] = Field(min_length=1)
     because: str = Field(min_length=4)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @cached_property
+    def condition(self) -> Condition:
+        """The ``when`` side."""
+        return Condition(tuple(parse_clause(path, words) for path, words in self.when.items()))
+
+    @cached_property
+    def bans(self) -> tuple[Clause, ...]:
+        """The ``never`` side: each clause holds for the values that are not drawn."""
+        return tuple(parse_clause(path, words) for path, words in self.never.items())
 
 
 class Category(_Frozen):

@@ -15,6 +15,10 @@ STATUS: Final = (
 )  # fmt: skip
 IN_WORK: Final = ("employed", "self_employed")
 SECTOR: Final = ("agriculture", "industry", "services")
+TRADE: Final = (
+    "farming", "building", "making", "driving", "selling", "serving", "caring", "teaching", "office", "technical",
+    "arts_and_law", "leading", "guarding", "odd_jobs",
+)  # fmt: skip
 MARITAL: Final = ("single", "cohabiting", "married", "separated", "divorced", "widowed")
 PARTNERED: Final = ("cohabiting", "married")
 RELIGION: Final = ("christian", "muslim", "hindu", "buddhist", "jewish", "sikh", "folk", "other", "none")

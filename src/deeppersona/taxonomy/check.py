@@ -15,7 +15,7 @@ from deeppersona.schema import vocabulary as v
 from deeppersona.schema.condition import ALWAYS, Clause, Condition
 from deeppersona.schema.phrase import PERSONS, faults, say
 from deeppersona.schema.report import Issue
-from deeppersona.schema.taxonomy import Attribute, Taxonomy
+from deeppersona.schema.taxonomy import Attribute, ScaleSpec, Taxonomy
 from deeppersona.taxonomy.read import Reading, read_folder
 
 NEAR_DUPLICATE, NEAR_DUPLICATE_ANYWHERE = 0.93, 0.95
@@ -159,7 +159,8 @@ def _bare_regions(a: Attribute) -> Iterable[Issue]:
         yield _issue(a.path, "bare-region", f"no option exists in {', '.join(bare)}; add one without regions")
 
 
-def _check_reference(taxonomy: Taxonomy, where: str, path: str, words: Iterable[str]) -> Iterable[Issue]:
+def _check_reference(taxonomy: Taxonomy, where: str, clause: Clause) -> Iterable[Issue]:
+    path = clause.key
     if path not in taxonomy:
         try:
             taxonomy[path]
@@ -167,11 +168,18 @@ def _check_reference(taxonomy: Taxonomy, where: str, path: str, words: Iterable[
             yield _issue(where, "reference", str(error))
         return
     target = taxonomy[path]
-    if target.kind not in ("choice", "many"):
-        yield _issue(where, "reference", f"{path} is of kind {target.kind}; only choice and many can be referred to")
+    measured = target.scale or target.number
+    if target.kind == "text" or bool(measured) != (clause.words is None):
+        how = 'by a range such as ">=4"' if measured else "by options" if target.options else "not at all"
+        yield _issue(where, "reference", f"{path} is of kind {target.kind}, which is referred to {how}")
+        return
+    if measured:
+        low, high = (1, len(measured.labels)) if isinstance(measured, ScaleSpec) else (measured.min, measured.max)
+        if clause.low > high or clause.high < low or (clause.low <= low and clause.high >= high):
+            yield _issue(where, "reference", f"{path} runs from {low} to {high}; the range holds all of it or none")
         return
     known = {o.value for o in target.options}
-    for word in sorted(set(words) - known):
+    for word in sorted((clause.words or frozenset()) - known):
         yield _issue(where, "reference", f"{path} has no option {word!r}; it has {sorted(known)}")
 
 
@@ -186,11 +194,16 @@ def references(taxonomy: Taxonomy) -> Iterable[Issue]:
         for condition in _conditions(a):
             for clause in condition.clauses:
                 if not clause.is_fact:
-                    yield from _check_reference(taxonomy, a.path, clause.key, clause.words or ())
+                    yield from _check_reference(taxonomy, a.path, clause)
     for rule in taxonomy.rules:
-        for side in (rule.when, rule.never):
-            for path, words in side.items():
-                yield from _check_reference(taxonomy, path, path, words)
+        for clause in (*rule.condition.clauses, *rule.bans):
+            if not clause.is_fact:
+                yield from _check_reference(taxonomy, clause.key, clause)
+        for clause in rule.bans:
+            if clause.is_fact:
+                yield _issue(
+                    clause.key, "reference", f"{clause.key} is a core fact, drawn before any rule; turn it around"
+                )
 
 
 def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
@@ -198,7 +211,7 @@ def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
     needs: dict[str, set[str]] = {a.path: set().union(*(c.keys() for c in _conditions(a))) for a in taxonomy}
     for rule in taxonomy.rules:
         for path in rule.never:
-            needs.setdefault(path, set()).update(rule.when)
+            needs.setdefault(path, set()).update(rule.condition.keys())
     state: dict[str, int] = {}
 
     def visit(path: str, trail: tuple[str, ...]) -> tuple[str, ...]:

@@ -123,9 +123,13 @@ class _Reader:
     def _rule(self, name: str, line: int, raw: dict[str, Any]) -> None:
         try:
             rule = Rule.model_validate(raw)
+            _ = rule.condition, rule.bans
         except ValidationError as error:
             for message in _explain(error, ("if", "never", "because")):
                 self.fault(name, line, "", "schema", message)
+            return
+        except UsageError as error:
+            self.fault(name, line, "", "condition", str(error))
             return
         self.sources[f"rule:{len(self.rules)}"] = Source(name, line)
         self.rules.append(rule)

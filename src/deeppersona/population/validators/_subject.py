@@ -70,6 +70,7 @@ def _facts(persona: Persona, ages: tuple[int, ...]) -> dict[str, Any]:
         "region": country.region if country else None, "education": level if level in v.EDUCATION else None,
         "status": str(core("employment_status", "")).replace(" ", "_"),
         "sector": v.SECTOR[int(jobs.sector[row])] if row is not None else None,
+        "trade": v.TRADE[int(jobs.trade[row])] if row is not None else None,
         "income": v.INCOME.index(income) + 1 if income in v.INCOME else None,
         "marital": core("marital_status"), "children": core("children", 0),
         "youngest_child": min(ages) if ages else None,

@@ -46,11 +46,10 @@ def validate(subject: Subject) -> Iterable[Issue]:
             if past_life or not (spec.min <= trait.value <= spec.max or spec.unit.startswith("year")):
                 yield subject.issue(trait.path, "number", f"{trait.value} {spec.unit} at {facts['age']}")
     for rule in taxonomy.rules:
-        if all(_any(subject.get(path), words) for path, words in rule.when.items()):
-            for path, words in rule.never.items():
-                if _any(subject.get(path), words):
-                    yield subject.issue(path, "rule", f"{subject.get(path)!r}: {rule.because}")
-
-
-def _any(value: Any, words: tuple[str, ...]) -> bool:
-    return any(item in words for item in (value if isinstance(value, list) else [value]))
+        if all(
+            clause.holds(facts.get(clause.key) if clause.is_fact else subject.get(clause.key))
+            for clause in rule.condition.clauses
+        ):
+            for ban in rule.bans:
+                if ban.holds(subject.get(ban.key)):
+                    yield subject.issue(ban.key, "rule", f"{subject.get(ban.key)!r}: {rule.because}")
