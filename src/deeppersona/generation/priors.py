@@ -61,8 +61,8 @@ class Priors:
 
     def _needs(self, i: int) -> frozenset[int]:
         a = self.attributes[i]
-        keys = a.condition.keys().union(
-            *(o.condition.keys() for o in a.options), *(b.condition.keys() for b in self.bans[i])
+        keys = a.condition.paths().union(
+            *(o.condition.paths() for o in a.options), *(b.condition.paths() for b in self.bans[i])
         )
         return frozenset(self.index[k] for k in keys if k in self.index)
 

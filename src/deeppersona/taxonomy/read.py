@@ -41,6 +41,11 @@ class Reading:
     issues: tuple[Issue, ...]
     sources: dict[str, Source]
 
+    def placed(self, issue: Issue) -> Issue:
+        """The issue with the file and line of its attribute, where they are known."""
+        source = self.sources.get(issue.path)
+        return issue if source is None else issue.model_copy(update={"file": source.file, "line": source.line})
+
 
 class _Compiled(BaseModel):
     categories: list[Category]
