@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from deeppersona.errors import UsageError, nearest
+from deeppersona.runtime.executor import without_gc
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, Category, Rule, Taxonomy
 from deeppersona.version import __version__
@@ -84,6 +85,8 @@ def _explain(error: ValidationError, known: tuple[str, ...]) -> list[str]:
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             message = f"unknown field{nearest(str(detail['loc'][-1]), known)}"
+        elif detail["type"] == "string_type" and isinstance(detail["input"], bool):
+            message = f'quote the value: write "yes" or "no", not {detail["input"]}'
         out.append(f"{place}: {message}" if place else message)
     return out
 
@@ -179,7 +182,7 @@ def _cache_file(folder: Path) -> Path | None:
 def _load_compiled(cache: Path | None) -> Taxonomy | None:
     if cache is None:
         return None
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError), without_gc():
         compiled = _Compiled.model_validate_json(cache.read_bytes())
         return Taxonomy(compiled.attributes, compiled.categories, compiled.rules)
     return None
