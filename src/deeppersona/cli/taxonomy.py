@@ -23,7 +23,7 @@ from deeppersona.evaluation import audit
 from deeppersona.runtime.store import write_whole
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy import diff as difference
-from deeppersona.taxonomy import foreign
+from deeppersona.taxonomy import foreign, tone
 from deeppersona.taxonomy.check import check_folder
 from deeppersona.taxonomy.coverage import by_region, by_stage, is_regional
 from deeppersona.taxonomy.page import page as page_of
@@ -145,7 +145,8 @@ def statistics(taxonomy: Taxonomy) -> dict[str, Any]:
         "regional_attributes": sum(map(is_regional, taxonomy)),
         "conditional_attributes": sum(bool(a.applies) for a in taxonomy),
         "telling_2_or_3": sum(a.telling >= 2 for a in taxonomy), "by_stage_of_life": by_stage(taxonomy),
-        "options_by_region": by_region(taxonomy), "fingerprint": taxonomy.fingerprint,
+        "options_by_region": by_region(taxonomy),
+        "tone_of_options": {k: round(x, 3) for k, x in tone.shares(o.value for o in options).items()}, "fingerprint": taxonomy.fingerprint,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from deeppersona.schema.condition import ALWAYS, Clause, Condition
 from deeppersona.schema.phrase import PERSONS, faults, say
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, ScaleSpec, Taxonomy
+from deeppersona.taxonomy import tone
 from deeppersona.taxonomy.coverage import LEAST_PER_REGION, LEAST_PER_STAGE, by_stage, thin_regions
 from deeppersona.taxonomy.read import Reading, read_folder
 
@@ -28,6 +29,7 @@ PLUMBING = re.compile(
     r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
     r"|_(misc|general|attributes|properties|info|details|data|unspecified)(\.|$)|userprofile"
 )
+LEAST_BAD, LOPSIDED = 0.03, 2.0
 _COMMON_STEMS = frozenset(
     [
         "the",
@@ -232,6 +234,19 @@ def coverage(taxonomy: Taxonomy) -> Iterable[Issue]:
                 yield _issue("", "coverage", message, "warning")
 
 
+def balance(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """No category of a whole tree is all sunshine, nor all rain (by the word list of ``taxonomy.tone``)."""
+    if len(taxonomy) < WHOLE_TREE:
+        return
+    for category, share in tone.by_category(taxonomy).items():
+        good, bad = share["favourable"], share["unfavourable"]
+        if not bad >= LEAST_BAD or bad < good / LOPSIDED or bad > good * LOPSIDED * 2:
+            message = (
+                f"{good:.0%} of the options of {category} sound favourable, {bad:.0%} unfavourable; mend the balance"
+            )
+            yield _issue("", "balance", message, "warning")
+
+
 def _bare_regions(a: Attribute) -> Iterable[Issue]:
     if not a.options or any(not any(o.places) for o in a.options):
         return
@@ -316,7 +331,7 @@ def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
 
 
 CHECKS: tuple[Callable[[Taxonomy], Iterable[Issue]], ...] = (
-    names, sibling_values, near_duplicates, phrases, values, reachable, coverage, references, circles,
+    names, sibling_values, near_duplicates, phrases, values, reachable, coverage, balance, references, circles,
 )  # fmt: skip
 
 

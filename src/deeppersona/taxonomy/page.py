@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.taxonomy import Attribute, Taxonomy
+from deeppersona.taxonomy import tone
 from deeppersona.taxonomy.coverage import by_region, by_stage, is_regional
 
 # Twelve hues that stay apart for the commonest colour blindnesses by alternating light and dark.
@@ -120,6 +121,7 @@ def page(taxonomy: Taxonomy, picture: str) -> str:
     by_category: dict[str, list[Attribute]] = {c.key: [] for c in taxonomy.categories}
     for a in taxonomy:
         by_category[a.category].append(a)
+    tones = tone.by_category(taxonomy)
     kinds = Counter(a.kind for a in taxonomy)
     out = [
         "# The taxonomy", "",
@@ -132,13 +134,17 @@ def page(taxonomy: Taxonomy, picture: str) -> str:
         f"![The tree as a sunburst]({picture})", "",
         "## Categories", "",
         *_table(
-            ("category", "what belongs there", "branches", "attributes", "options", "regional", "sensitive"),
+            ("category", "what belongs there", "branches", "attributes", "options", "regional", "sensitive",
+             "unfavourable", "favourable"),
             [
                 (f"`{c.key}`", c.about, len({a.subtree for a in mine}), len(mine), sum(len(a.options) for a in mine),
-                 sum(is_regional(a) for a in mine), sum(a.sensitive for a in mine))
+                 sum(is_regional(a) for a in mine), sum(a.sensitive for a in mine),
+                 f"{tones[c.key]['unfavourable']:.0%}", f"{tones[c.key]['favourable']:.0%}")
                 for c in taxonomy.categories if (mine := by_category[c.key]) is not None
             ],
         ),
+        "The last two columns are shares of options that hold a plainly unfavourable or favourable word "
+        "(`taxonomy/tone.py`); most options are neither.", "",
         "## Kinds", "",
         *_table(("kind", "attributes"), [(kind, n) for kind, n in kinds.most_common()]),
         "## Stages of life and groups", "",
