@@ -169,8 +169,10 @@ def stats(folder: Path | None, as_json: bool) -> None:
 @command.command("import")
 @click.argument("tree", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write the new leaves here as drafts for an author.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the fate of every leaf here, as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the fate of every leaf as JSON.")
-def import_(tree: Path, out: Path | None, as_json: bool) -> None:
+@_FOLDER
+def import_(tree: Path, out: Path | None, report: Path | None, as_json: bool, folder: Path | None) -> None:
     """Read a tree of nested dictionaries as others publish them; say of every leaf: matched, new or rejected, and why."""
     try:
         raw = json.loads(tree.read_text("utf-8"))
@@ -178,21 +180,31 @@ def import_(tree: Path, out: Path | None, as_json: bool) -> None:
         raise UsageError(f"{tree} cannot be read: {error}") from None
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"{tree} is no JSON: {error}") from None
-    judged = foreign.judge(raw, read_taxonomy(SHIPPED))
+    judged = foreign.judge(raw, _read(folder))
     written = foreign.write_draft(judged, out) if out else 0
+    if report:
+        write_whole(report, foreign.report(judged).encode())
     if as_json:
-        click.echo(json.dumps([{"path": j.path, "fate": j.fate, "reason": j.reason} for j in judged], indent=1))
+        click.echo(json.dumps([asdict(item) for item in judged], indent=1))
         return
-    fates = Counter(j.fate for j in judged)
-    click.echo(f"{len(judged)} leaves: " + ", ".join(f"{fate} {n}" for fate, n in fates.most_common()))
-    reasons = Counter(j.reason.partition(" at ")[0] for j in judged if j.fate == "rejected")
-    for reason, n in reasons.most_common():
-        click.echo(f"  rejected {n}: {reason}")
+    table = Table(box=None, header_style="bold")
+    for head in ("fate", "leaves", "why", "such as"):
+        table.add_column(head, justify="right" if head == "leaves" else "left")
+    groups: dict[tuple[str, str], list[foreign.Judged]] = {}
+    for item in judged:
+        why = foreign.plain_reason(item.reason) if item.fate == "rejected" else ""
+        groups.setdefault((item.fate, why), []).append(item)
+    for (fate, why), items in sorted(groups.items(), key=lambda g: (foreign.FATES.index(g[0][0]), -len(g[1]))):
+        first = items[0].path + (f" = {items[0].match}" if items[0].match else "")
+        table.add_row(fate, str(len(items)), escape(why), escape(first))
+    Console(highlight=False, soft_wrap=True).print(table)
     click.echo(
-        f"{written} drafts written to {out}; finish them as docs/authoring.md tells"
-        if out
-        else "see each leaf with --json; write drafts of the new ones with --out FOLDER"
+        f"{len(judged)} leaves: " + ", ".join(f"{sum(i.fate == fate for i in judged)} {fate}" for fate in foreign.FATES)
     )
+    if out:
+        click.echo(f"{written} drafts written to {out}; finish them as docs/authoring.md tells")
+    else:
+        click.echo("write drafts of the new ones with --out FOLDER, the fate of every leaf with --report FILE.md")
 
 
 @command.command()
