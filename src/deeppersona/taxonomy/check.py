@@ -128,6 +128,8 @@ def near_duplicates(taxonomy: Taxonomy) -> Iterable[Issue]:
     shared = np.triu(_shared_stems([f"{a.title} {a.definition} {a.question}" for a in attributes]), 1)
     for x, y in zip(*np.nonzero((similar > NEAR_DUPLICATE) | (shared > SHARED_STEMS)), strict=True):
         one, two = attributes[x], attributes[y]
+        if _clash(one.condition & two.condition):  # asked of different people
+            continue
         if one.subtree == two.subtree or similar[x, y] > NEAR_DUPLICATE_ANYWHERE or shared[x, y] > SHARED_STEMS:
             how = f"cosine {similar[x, y]:.2f}, {shared[x, y]:.0%} of the words"
             yield _issue(two.path, "near-duplicate", f"asks nearly what {one.path} asks ({how}); merge them")
@@ -240,7 +242,7 @@ def balance(taxonomy: Taxonomy) -> Iterable[Issue]:
         return
     for category, share in tone.by_category(taxonomy).items():
         good, bad = share["favourable"], share["unfavourable"]
-        if not bad >= LEAST_BAD or bad < good / LOPSIDED or bad > good * LOPSIDED * 2:
+        if not bad >= LEAST_BAD or bad < good / LOPSIDED or bad > good * LOPSIDED * 3:
             message = (
                 f"{good:.0%} of the options of {category} sound favourable, {bad:.0%} unfavourable; mend the balance"
             )

@@ -84,7 +84,9 @@ def _explain(error: ValidationError, known: tuple[str, ...]) -> list[str]:
         place = ".".join(str(part) for part in detail["loc"])
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            message = f"unknown field{nearest(str(detail['loc'][-1]), known)}"
+            field = str(detail["loc"][-1])
+            misplaced = field in known and len(detail["loc"]) > 1
+            message = "belongs to the attribute, not here" if misplaced else f"unknown field{nearest(field, known)}"
         elif detail["type"] == "string_type" and isinstance(detail["input"], bool):
             message = f'quote the value: write "yes" or "no", not {detail["input"]}'
         out.append(f"{place}: {message}" if place else message)
