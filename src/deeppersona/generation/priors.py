@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -358,11 +359,16 @@ class Fill:
         """Move values a rule forbids to the nearest end of the forbidden range that is still on the scale."""
         attribute = self.priors.attributes[i]
         step = attribute.number.step if attribute.number else 1.0
-        lowest = round(attribute.number.min / step) if attribute.number else 1
+        spec = attribute.number
+        ends = (
+            (spec.min / step, spec.max / step)
+            if spec
+            else (1.0, float(len(attribute.scale.labels if attribute.scale else ())))
+        )
         for ban in self.priors.bans[i]:
-            first, last = np.ceil(ban.low / step - 1e-9), np.floor(ban.high / step + 1e-9)
+            first, last = ceil(max(ban.low / step, ends[0]) - 1e-9), floor(min(ban.high / step, ends[1]) + 1e-9)
             hit = self._mask(ban.condition)[rows] & (codes >= first) & (codes <= last)
-            codes = np.where(hit, first - 1 if first > lowest else last + 1, codes).astype(np.int64)
+            codes = np.where(hit, first - 1 if first > ends[0] else last + 1, codes)
         return codes
 
 
