@@ -1,4 +1,4 @@
-"""Measure what the README states, on this machine: speed, memory, start, fidelity, contradictions, sameness.
+"""Measure what the README states, on this machine: speed, memory, start, fidelity, contradictions, sameness, taxonomy.
 
 ``python benchmarks/run.py`` runs all; ``python benchmarks/run.py speed fidelity`` some; ``--json`` prints data.
 """
@@ -23,8 +23,10 @@ import numpy as np
 
 import deeppersona as dp
 from deeppersona.evaluation import diversity
+from deeppersona.evaluation.audit import TELLS_NOTHING, audit
 from deeppersona.evaluation.distribution import against_table
 from deeppersona.facts.tables import AGES, EDUCATION_AND_CHILD, shipped_facts
+from deeppersona.generation.priors import Fill
 from deeppersona.population.validators import validate
 from deeppersona.study import engine_for, make_plan
 
@@ -151,6 +153,30 @@ def contradictions(n: int = 10_000) -> dict[str, Any]:
             "filled of selected": round(selected / (made * 220), 4)}  # fmt: skip
 
 
+def taxonomy() -> dict[str, Any]:
+    """Load of the compiled tree, paths over 500 people of the world, what a trial on 50,000 people finds."""
+    load = "import time; from deeppersona.taxonomy.read import SHIPPED, read_taxonomy; t = time.perf_counter(); read_taxonomy(SHIPPED); print(time.perf_counter() - t)"
+    loads = [float(_pinned([sys.executable, "-c", load])[1]) for _ in range(7)]
+    tree = dp.shipped_taxonomy()
+    people = dp.generate(500, seed=29)
+    paths = [frozenset(t.path for t in p.traits if t.source == "prior") for p in people]
+    engine = engine_for(make_plan(500, seed=29), tree)
+    fill = Fill(engine.priors, engine.cohort(range(500)))
+    applicable = {engine.priors.attributes[i].path for i in np.nonzero(fill.pool().any(axis=0))[0]}
+    tried = audit(tree, 50_000, seed=1)
+    asked = [a for a in tried.answers if a.asked >= 200]
+    return {
+        "load warm, s": round(statistics.median(loads), 3), "attributes": len(tree), "rules": len(tree.rules),
+        "mean overlap of paths over 500": round(diversity.mean_overlap(paths), 3),
+        "distinct paths over 500": len(frozenset().union(*paths)), "that apply to any of them": len(applicable),
+        "share of those used": round(len(frozenset().union(*paths)) / len(applicable), 4),
+        "options": tried.options, "options never drawn in 50,000": len(tried.never),
+        "attributes where an answer takes over 95%": sum(a.top[1] > TELLS_NOTHING for a in asked),
+        "median entropy, bits": round(statistics.median(a.entropy for a in asked), 2),
+        "attributes a person can have, median": int(np.median(tried.pool)),
+    }  # fmt: skip
+
+
 def sameness() -> dict[str, Any]:
     """Coverage and overlap over 100 people, sameness of 200 portraits and their stories."""
     people = dp.generate(200, ["KE", "DE", "IN", "BR", "JP", "US", "NG", "FR"], seed=13)
@@ -176,6 +202,7 @@ def sameness() -> dict[str, Any]:
 
 ALL: dict[str, Callable[[], dict[str, Any]]] = {
     "start": start, "speed": speed, "fidelity": fidelity, "contradictions": contradictions, "sameness": sameness,
+    "taxonomy": taxonomy,
 }  # fmt: skip
 
 

@@ -1,23 +1,33 @@
-"""``deeppersona taxonomy``: check, show, stats, import, export."""
+"""``deeppersona taxonomy``: check, show, stats, diff, page, import, export."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
-from rich.tree import Tree
 
+from deeppersona.cli.taxonomy_show import find, listed
+from deeppersona.cli.taxonomy_show import show as show_path
 from deeppersona.errors import UsageError, unknown
+from deeppersona.evaluation import audit
 from deeppersona.runtime.store import write_whole
-from deeppersona.schema.taxonomy import Attribute, Taxonomy
-from deeppersona.taxonomy import foreign
+from deeppersona.schema.taxonomy import Taxonomy
+from deeppersona.taxonomy import diff as difference
+from deeppersona.taxonomy import foreign, tone
 from deeppersona.taxonomy.check import check_folder
+from deeppersona.taxonomy.coverage import by_region, by_stage, is_regional
+from deeppersona.taxonomy.page import page as page_of
+from deeppersona.taxonomy.page import sunburst
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
 _FOLDER = click.option(
@@ -27,6 +37,10 @@ _FOLDER = click.option(
     default=None,
     help="A folder of YAML; default: the shipped one.",
 )
+
+
+def _read(folder: Path | None) -> Taxonomy:
+    return read_taxonomy(SHIPPED if folder is None or str(folder) == "shipped" else folder)
 
 
 @click.group("taxonomy")
@@ -40,13 +54,26 @@ def command() -> None:
 @command.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--only", metavar="CATEGORY", help="Show the issues of one category only.")
+@click.option(
+    "--people",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Also draw every attribute for N people of all ages and countries, and report what never comes up.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the people drawn.")
 @click.option("--json", "as_json", is_flag=True, help="Print the issues as JSON.")
-def check(folder: Path | None, only: str | None, as_json: bool) -> None:
-    """Hold a taxonomy to every rule: schema, duplicates, phrases, reachability, references.
+def check(folder: Path | None, only: str | None, people: int, seed: int, as_json: bool) -> None:
+    """Hold a taxonomy to every rule: schema, duplicates, phrases, reachability, references, coverage.
 
-    Exit code 2 when an error is found.
+    With --people it is tried out too: options never drawn, attributes where nearly everybody answers the same,
+    attributes that apply to nobody. Exit code 2 when an error is found; warnings do not fail.
     """
-    reading, issues = check_folder(folder or SHIPPED)
+    reading, issues = check_folder(SHIPPED if folder is None or str(folder) == "shipped" else folder)
+    tried = None
+    if people and not any(i.severity == "error" for i in issues):
+        tried = _try_out(reading.taxonomy, people, seed)
+        issues += [reading.placed(issue) for issue in tried.issues()]
     if only:
         known = {a.category for a in reading.taxonomy} | {i.file.partition("/")[0] for i in issues}
         if only not in known:
@@ -63,71 +90,46 @@ def check(folder: Path | None, only: str | None, as_json: bool) -> None:
     shown = [a for a in reading.taxonomy if not only or a.category == only]
     click.echo(
         f"{len(shown)} attributes, {sum(len(a.options) for a in shown)} options, {len(reading.taxonomy.rules)} rules: "
-        + (f"{errors} errors" if errors else "no errors"),
+        + (f"{errors} errors" if errors else "no errors")
+        + (f", {len(issues) - errors} warnings" if len(issues) > errors else ""),
         err=as_json,
     )
+    if tried is not None and not as_json:
+        _tell_trial(tried)
     if errors:
         raise click.exceptions.Exit(2)
 
 
+def _try_out(taxonomy: Taxonomy, people: int, seed: int) -> audit.Audit:
+    """Draw a world sample, with a bar."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("drawing people", total=people)
+        return audit.audit(taxonomy, people, seed=seed, tick=lambda n: bar.advance(task, n))
+
+
+def _tell_trial(tried: audit.Audit) -> None:
+    entropies = sorted(a.entropy for a in tried.answers if a.asked)
+    quiet = [a for a in tried.answers if a.asked and a.top[1] > audit.TELLS_NOTHING]
+    never = len(tried.never)
+    click.echo(
+        f"{tried.people} people drawn: {never} of {tried.options} options never came up ({never / max(tried.options, 1):.2%}); "
+        f"{len(quiet)} attributes where one answer takes over {audit.TELLS_NOTHING:.0%}; "
+        f"median entropy {entropies[len(entropies) // 2] if entropies else 0:.2f} bits; "
+        f"a person can have {int(np.median(tried.pool))} attributes (median)"
+    )
+
+
 @command.command()
 @click.argument("path", required=False)
+@click.option("--find", "words", metavar="WORDS", help="List the attributes nearest to these words instead.")
 @_FOLDER
-def show(path: str | None, folder: Path | None) -> None:
+def show(path: str | None, words: str | None, folder: Path | None) -> None:
     """Browse the tree: the categories, a branch, or one attribute whole."""
-    taxonomy = read_taxonomy(folder or SHIPPED)
-    console = Console(highlight=False)
-    if path is None:
-        table = Table(box=None, header_style="bold")
-        for head in ("category", "attributes", "what belongs there"):
-            table.add_column(head)
-        counts = Counter(a.category for a in taxonomy)
-        for c in taxonomy.categories:
-            table.add_row(c.key, str(counts[c.key]), escape(c.about))
-        console.print(table)
-        console.print("[dim]go on with: deeppersona taxonomy show CATEGORY[.BRANCH[.LEAF]][/]")
-    elif path in taxonomy:
-        _attribute(console, taxonomy[path])
+    taxonomy, console = _read(folder), Console(highlight=False)
+    if words is not None:
+        listed(console, find(taxonomy.subtree(path) if path else taxonomy, words))
     else:
-        _branch(console, taxonomy.subtree(path), path)
-
-
-def _branch(console: Console, part: Taxonomy, path: str) -> None:
-    tree = Tree(f"[bold]{path}[/] ({len(part)})")
-    nodes: dict[str, Tree] = {path: tree}
-    for a in part:
-        parent = a.subtree
-        if parent not in nodes:
-            n = sum(b.subtree == parent for b in part)
-            nodes[parent] = tree.add(f"[bold]{parent.removeprefix(path + '.')}[/] ({n})")
-        nodes[parent].add(f"{a.title}  [dim]{escape(a.question)}[/]")
-    console.print(tree)
-
-
-def _attribute(console: Console, a: Attribute) -> None:
-    console.print(f"[bold]{a.path}[/]  [dim]{a.kind}{', sensitive' if a.sensitive else ''}, telling {a.telling}[/]")
-    console.print(f"{escape(a.definition)}\n[italic]{escape(a.question)}[/]")
-    if a.applies:
-        console.print(f"applies: {escape(json.dumps(a.applies, ensure_ascii=False))}")
-    table = Table(box=None, header_style="bold")
-    for head in ("option", "weight", "only", "leans"):
-        table.add_column(head)
-    for o in a.options:
-        only = "; ".join(
-            filter(None, (", ".join((*o.regions, *o.countries)), json.dumps(o.applies) if o.applies else ""))
-        )
-        table.add_row(
-            escape(o.value), f"{o.weight:g}", escape(only), ", ".join(f"{k} {w:+g}" for k, w in o.leans.items())
-        )
-    for spec in (a.number, a.scale):
-        if spec is not None:
-            console.print(escape(json.dumps(spec.model_dump(exclude_defaults=True), ensure_ascii=False)))
-    if a.options:
-        console.print(table)
-    for example in a.examples:
-        console.print(f"  e.g. {escape(example)}")
-    if a.phrase:
-        console.print(f"[dim]{escape(a.phrase)}[/]")
+        show_path(console, taxonomy, path)
 
 
 def statistics(taxonomy: Taxonomy) -> dict[str, Any]:
@@ -140,9 +142,11 @@ def statistics(taxonomy: Taxonomy) -> dict[str, Any]:
         "by_category": dict(Counter(a.category for a in taxonomy)), "by_kind": dict(Counter(a.kind for a in taxonomy)),
         "by_depth": dict(sorted(Counter(a.path.count(".") + 1 for a in taxonomy).items())),
         "subtrees": len({a.subtree for a in taxonomy}), "sensitive": sum(a.sensitive for a in taxonomy),
-        "regional_attributes": sum(any(any(o.places) for o in a.options) for a in taxonomy),
+        "regional_attributes": sum(map(is_regional, taxonomy)),
         "conditional_attributes": sum(bool(a.applies) for a in taxonomy),
-        "telling_2_or_3": sum(a.telling >= 2 for a in taxonomy), "fingerprint": taxonomy.fingerprint,
+        "telling_2_or_3": sum(a.telling >= 2 for a in taxonomy), "by_stage_of_life": by_stage(taxonomy),
+        "options_by_region": by_region(taxonomy),
+        "tone_of_options": {k: round(x, 3) for k, x in tone.shares(o.value for o in options).items()}, "fingerprint": taxonomy.fingerprint,
     }  # fmt: skip
 
 
@@ -150,8 +154,8 @@ def statistics(taxonomy: Taxonomy) -> dict[str, Any]:
 @_FOLDER
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def stats(folder: Path | None, as_json: bool) -> None:
-    """Count attributes, options, rules, by category, kind and depth."""
-    found = statistics(read_taxonomy(folder or SHIPPED))
+    """Count attributes, options, rules, by category, kind, depth, stage of life and region."""
+    found = statistics(_read(folder))
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -165,8 +169,10 @@ def stats(folder: Path | None, as_json: bool) -> None:
 @command.command("import")
 @click.argument("tree", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write the new leaves here as drafts for an author.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the fate of every leaf here, as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the fate of every leaf as JSON.")
-def import_(tree: Path, out: Path | None, as_json: bool) -> None:
+@_FOLDER
+def import_(tree: Path, out: Path | None, report: Path | None, as_json: bool, folder: Path | None) -> None:
     """Read a tree of nested dictionaries as others publish them; say of every leaf: matched, new or rejected, and why."""
     try:
         raw = json.loads(tree.read_text("utf-8"))
@@ -174,21 +180,31 @@ def import_(tree: Path, out: Path | None, as_json: bool) -> None:
         raise UsageError(f"{tree} cannot be read: {error}") from None
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"{tree} is no JSON: {error}") from None
-    judged = foreign.judge(raw, read_taxonomy(SHIPPED))
+    judged = foreign.judge(raw, _read(folder))
     written = foreign.write_draft(judged, out) if out else 0
+    if report:
+        write_whole(report, foreign.report(judged).encode())
     if as_json:
-        click.echo(json.dumps([{"path": j.path, "fate": j.fate, "reason": j.reason} for j in judged], indent=1))
+        click.echo(json.dumps([asdict(item) for item in judged], indent=1))
         return
-    fates = Counter(j.fate for j in judged)
-    click.echo(f"{len(judged)} leaves: " + ", ".join(f"{fate} {n}" for fate, n in fates.most_common()))
-    reasons = Counter(j.reason.partition(" at ")[0] for j in judged if j.fate == "rejected")
-    for reason, n in reasons.most_common():
-        click.echo(f"  rejected {n}: {reason}")
+    table = Table(box=None, header_style="bold")
+    for head in ("fate", "leaves", "why", "such as"):
+        table.add_column(head, justify="right" if head == "leaves" else "left")
+    groups: dict[tuple[str, str], list[foreign.Judged]] = {}
+    for item in judged:
+        why = foreign.plain_reason(item.reason) if item.fate == "rejected" else ""
+        groups.setdefault((item.fate, why), []).append(item)
+    for (fate, why), items in sorted(groups.items(), key=lambda g: (foreign.FATES.index(g[0][0]), -len(g[1]))):
+        first = items[0].path + (f" = {items[0].match}" if items[0].match else "")
+        table.add_row(fate, str(len(items)), escape(why), escape(first))
+    Console(highlight=False, soft_wrap=True).print(table)
     click.echo(
-        f"{written} drafts written to {out}; finish them as docs/authoring.md tells"
-        if out
-        else "see each leaf with --json; write drafts of the new ones with --out FOLDER"
+        f"{len(judged)} leaves: " + ", ".join(f"{sum(i.fate == fate for i in judged)} {fate}" for fate in foreign.FATES)
     )
+    if out:
+        click.echo(f"{written} drafts written to {out}; finish them as docs/authoring.md tells")
+    else:
+        click.echo("write drafts of the new ones with --out FOLDER, the fate of every leaf with --report FILE.md")
 
 
 @command.command()
@@ -204,7 +220,7 @@ def import_(tree: Path, out: Path | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="A file (default: print).")
 def export(folder: Path | None, form: str, out: Path | None) -> None:
     """Write the tree as nested dictionaries, or whole as JSON."""
-    taxonomy = read_taxonomy(folder or SHIPPED)
+    taxonomy = _read(folder)
     body = foreign.nested(taxonomy) if form == "nested" else foreign.whole(taxonomy)
     text = json.dumps(body, indent=1, ensure_ascii=False)
     if out is None:
@@ -212,3 +228,58 @@ def export(folder: Path | None, form: str, out: Path | None) -> None:
     else:
         write_whole(out, text.encode() + b"\n")
         click.echo(f"{len(taxonomy)} attributes written to {out}")
+
+
+@command.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def diff(before: Path, after: Path, as_json: bool) -> None:
+    """Compare two trees, folders of YAML; "shipped" is the one that comes with deeppersona.
+
+    Attributes added, removed, renamed and changed, options, weights, rules.
+    """
+    found = difference.diff(_read(before), _read(after))
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print("the two trees are the same")
+    for path in found.removed:
+        console.print(f"[red]- {path}[/]")
+    for path in found.added:
+        console.print(f"[green]+ {path}[/]")
+    for old, new in found.renamed:
+        console.print(f"[yellow]> {old} -> {new}[/]")
+    for change in found.changed:
+        console.print(f"[yellow]~ {change.path}[/]")
+        for what, one, two in change.differs:
+            shown = (
+                f"{what}: {one!r}"
+                if two is None
+                else f"{what}: {two!r}"
+                if one is None
+                else f"{what}: {one!r} -> {two!r}"
+            )
+            console.print(f"    {escape(shown)}")
+    for sign, rules in (("-", found.rules_removed), ("+", found.rules_added)):
+        for why in rules:
+            console.print(f"[{'red' if sign == '-' else 'green'}]{sign} rule: {escape(why)}[/]")
+    click.echo(
+        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.renamed)} renamed, "
+        f"{len(found.changed)} changed; rules: {len(found.rules_added)} added, {len(found.rules_removed)} removed"
+    )
+
+
+@command.command()
+@_FOLDER
+@click.option("--out", type=click.Path(path_type=Path), default=Path("taxonomy.md"), show_default=True,
+              help="The Markdown file; the picture is written beside it as .svg.")  # fmt: skip
+def page(folder: Path | None, out: Path) -> None:
+    """Write a page about the tree: counts by category, stage of life and region, with a sunburst picture."""
+    taxonomy = _read(folder)
+    picture = out.with_suffix(".svg")
+    write_whole(picture, sunburst(taxonomy).encode())
+    write_whole(out, page_of(taxonomy, picture.name).encode())
+    click.echo(f"{out} and {picture} tell of {len(taxonomy)} attributes; open the picture in a browser")

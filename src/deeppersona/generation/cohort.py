@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.dice)
 
+    @cached_property
+    def _country_codes(self) -> tuple[NDArray[np.str_], Ints]:
+        """The countries that occur, and the place of each person's among them."""
+        present, code = np.unique(self.country, return_inverse=True)
+        return present, np.asarray(code, dtype=np.int64)
+
     def model(self, i: int) -> CountryModel:
         """The model of the country of person ``i``."""
         return self.models[str(self.country[i])]
@@ -60,8 +67,9 @@ class Cohort:
     def _fact_mask(self, clause: Clause) -> Mask:
         key = clause.key
         if key == "country":
-            hit = np.isin(self.country, sorted(clause.words or ()))
-            return np.asarray(hit != clause.negated)
+            present, code = self._country_codes
+            named = np.array([c in (clause.words or ()) for c in present.tolist()], dtype=bool)
+            return np.asarray(named[code] != clause.negated)
         if key in ("mother", "father"):
             alive = self.columns[f"{key}_age"] != NONE
             wanted = np.array([word == "alive" for word in clause.words or ()])
@@ -71,8 +79,8 @@ class Cohort:
             held = (column >= clause.low) & (column <= clause.high)
             return np.asarray(held & (column != NONE)) if key != "children" else np.asarray(held)
         words = v.EDUCATION if key == "education" else _CODED[key]
-        codes = [i for i, word in enumerate(words) if word in clause.words]
-        return np.asarray(np.isin(column, codes) != clause.negated)
+        named = np.array([word in clause.words for word in words] + [False])  # the last place is that of NONE, -1
+        return np.asarray(named[column] != clause.negated)
 
     def mask(self, condition: Condition, attribute_mask: Callable[[Clause], Mask] | None = None) -> Mask:
         """Who passes a condition; clauses on attributes are asked of ``attribute_mask``."""

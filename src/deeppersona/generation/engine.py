@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deeppersona.errors import UsageError
 from deeppersona.facts.tables import Facts
 from deeppersona.generation import narrative as tell_of
-from deeppersona.generation.anchors import parse_anchors
+from deeppersona.generation.anchors import Anchors, parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.cohort import Cohort, draw_cohort
 from deeppersona.generation.core import country_model, refuse_impossible
@@ -46,6 +46,17 @@ class Made:
 
     records: list[Record]
     failures: list[Failure]
+
+
+def cohort_of(
+    plan: Plan, facts: Facts, slots: Sequence[int], anchors: Anchors, cells: dict[str, Floats]
+) -> Cohort:  # fmt: skip
+    """Draw the cores of some slots of a plan; ``cells`` keeps the conditioned tables between calls."""
+    placed = [plan.country_of(slot) for slot in slots]
+    country = np.array([code for code, _ in placed])
+    rank = np.array([place for _, place in placed], dtype=np.int64)
+    dice = Dice(plan.seed, np.array(slots, dtype=np.int64), label_keys(country.tolist()))
+    return draw_cohort(facts, dice, country, rank, anchors, ADULT_AGE if plan.adults_only else 0, cells)
 
 
 class Engine:
@@ -83,11 +94,7 @@ class Engine:
 
     def cohort(self, slots: Sequence[int]) -> Cohort:
         """Draw the cores of some slots."""
-        placed = [self.plan.country_of(slot) for slot in slots]
-        country = np.array([code for code, _ in placed])
-        rank = np.array([place for _, place in placed], dtype=np.int64)
-        dice = Dice(self.plan.seed, np.array(slots, dtype=np.int64), label_keys(country.tolist()))
-        return draw_cohort(self.facts, dice, country, rank, self.anchors, self.youngest, self._cells)
+        return cohort_of(self.plan, self.facts, slots, self.anchors, self._cells)
 
     def make(self, slots: Sequence[int], given: Sequence[Mapping[str, object]] | None = None) -> Made:
         """Make the people of some slots."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from deeppersona.generation.cohort import Cohort, Mask
 from deeppersona.generation.latents import LATENT_INDEX
 from deeppersona.runtime.seed import Floats, Ints, label_key, label_keys, pick
+from deeppersona.schema import vocabulary as v
 from deeppersona.schema.condition import Clause, Condition
 from deeppersona.schema.taxonomy import Attribute, NumberSpec, Taxonomy
 
@@ -54,6 +56,7 @@ class Priors:
         self.needs = [self._needs(i) for i in range(len(self.attributes))]
         self.order = self._settling_order()
         self.bases = frozenset().union(*self.needs)
+        self._found_in: dict[int, NDArray[np.bool_]] = {}
         self._compiled: dict[int, tuple[Floats, Floats]] = {}
 
     def __len__(self) -> int:
@@ -61,8 +64,8 @@ class Priors:
 
     def _needs(self, i: int) -> frozenset[int]:
         a = self.attributes[i]
-        keys = a.condition.keys().union(
-            *(o.condition.keys() for o in a.options), *(b.condition.keys() for b in self.bans[i])
+        keys = a.condition.paths().union(
+            *(o.condition.paths() for o in a.options), *(b.condition.paths() for b in self.bans[i])
         )
         return frozenset(self.index[k] for k in keys if k in self.index)
 
@@ -88,6 +91,15 @@ class Priors:
         out = np.zeros(len(self.attributes), dtype=np.int64)
         out[self.order] = np.arange(len(self.order))
         return out
+
+    def found_in(self, i: int) -> NDArray[np.bool_]:
+        """Which options exist all over which region, (regions, options)."""
+        if i not in self._found_in:
+            places = [o.places for o in self.attributes[i].options]
+            self._found_in[i] = np.array(
+                [[not any(place) or region in place[0] for place in places] for region in v.REGION], dtype=bool
+            )
+        return self._found_in[i]
 
     def weights(self, i: int) -> tuple[Floats, Floats]:
         """(log weights (options,), leans (latents, options)) of an attribute with options."""
@@ -195,12 +207,12 @@ class Fill:
         if clause.words is None:  # a scale by rank, a number by value
             value = codes * (attribute.number.step if attribute.number else 1.0)
             return np.asarray((codes != UNSET) & (value >= clause.low) & (value <= clause.high))
-        named = [j for j, o in enumerate(attribute.options) if o.value in clause.words]
+        named = [o.value in clause.words for o in attribute.options]
         if attribute.kind == "many":
-            bits = sum(1 << j for j in named)
+            bits = sum(1 << j for j, hit in enumerate(named) if hit)
             hit = (codes != UNSET) & ((codes.clip(min=0) & bits) != 0)
         else:
-            hit = np.isin(codes, named)
+            hit = np.array([*named, False])[codes]  # the last place is that of UNSET, -1
         return np.asarray(hit != clause.negated)
 
     def _mask(self, condition: Condition) -> Mask:
@@ -218,12 +230,10 @@ class Fill:
         attribute, bans = self.priors.attributes[i], self.priors.bans[i]
         if not bans and not any(o.regions or o.countries or o.applies for o in attribute.options):
             return self._held_by_given(i, None)
-        out = np.ones((len(self.cohort), len(attribute.options)), dtype=bool)
+        out = self.priors.found_in(i)[self.cohort.columns["region"]]
         for j, option in enumerate(attribute.options):
-            regions, countries = option.places
-            if regions or countries:
-                here = Clause("region", words=regions), Clause("country", words=countries)
-                out[:, j] = self.cohort.fact_mask(here[0]) | self.cohort.fact_mask(here[1])
+            if option.countries:
+                out[:, j] |= self.cohort.fact_mask(Clause("country", words=option.places[1]))
             if option.applies:
                 out[:, j] &= self._mask(option.condition)
         for ban in bans:
@@ -349,11 +359,16 @@ class Fill:
         """Move values a rule forbids to the nearest end of the forbidden range that is still on the scale."""
         attribute = self.priors.attributes[i]
         step = attribute.number.step if attribute.number else 1.0
-        lowest = round(attribute.number.min / step) if attribute.number else 1
+        spec = attribute.number
+        ends = (
+            (spec.min / step, spec.max / step)
+            if spec
+            else (1.0, float(len(attribute.scale.labels if attribute.scale else ())))
+        )
         for ban in self.priors.bans[i]:
-            first, last = np.ceil(ban.low / step - 1e-9), np.floor(ban.high / step + 1e-9)
+            first, last = ceil(max(ban.low / step, ends[0]) - 1e-9), floor(min(ban.high / step, ends[1]) + 1e-9)
             hit = self._mask(ban.condition)[rows] & (codes >= first) & (codes <= last)
-            codes = np.where(hit, first - 1 if first > lowest else last + 1, codes).astype(np.int64)
+            codes = np.where(hit, first - 1 if first > ends[0] else last + 1, codes)
         return codes
 
 

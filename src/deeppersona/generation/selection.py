@@ -38,6 +38,8 @@ _INTEREST_WORDS = {
     "neuroticism": "worry sleep nerves fear",
 }
 _STRONG = 0.9
+_KEY_BITS = 21  # what sort keys are below, in bits
+_LAST_KEY = float((1 << _KEY_BITS) - 4)
 _STAGES = ((0, "small child play"), (6, "school child pupil"), (13, "teenager school friends"),
            (18, "young adult student first job"), (30, "working adult household"), (45, "middle aged family work"),
            (62, "old age grandparent pension"))  # fmt: skip
@@ -119,7 +121,7 @@ class Selector:
         rounds = self._rounds(race, stratum, pool) / np.maximum(self.focus, 1e-9)
         if given is not None:
             rounds = np.where(given, -1.0, rounds)
-        order = np.argsort(np.where(pool, rounds, np.inf), axis=1, kind="stable")
+        order = _ranked(np.where(pool, rounds, np.inf))
         sorted_stratum = np.take_along_axis(stratum, order, axis=1)
         quota = self._quotas(pool, stratum)
         chosen_sorted = np.zeros_like(pool)
@@ -132,7 +134,7 @@ class Selector:
 
     def _strata(self, similarity: Vectors, pool: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Thirds of the person's own pool by similarity: 0 near, 1 mid, 2 far."""
-        order = np.argsort(np.where(pool, -similarity, np.inf), axis=1, kind="stable")
+        order = _ranked(np.where(pool, -similarity, np.inf))
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.broadcast_to(np.arange(order.shape[1]), order.shape), axis=1)
         size = np.maximum(pool.sum(axis=1, keepdims=True), 1)
@@ -146,7 +148,7 @@ class Selector:
         group = stratum.astype(np.int64) * n_categories + self.category
         group = np.where(pool, group, STRATA * n_categories)
         key = group + race / (1.0 + race)
-        order = np.argsort(key, axis=1, kind="stable")
+        order = _ranked(key)
         ranked = np.take_along_axis(group, order, axis=1)
         position = np.arange(order.shape[1])
         starts = np.where(np.diff(ranked, axis=1, prepend=-1) > 0, position, 0)
@@ -167,6 +169,18 @@ class Selector:
             missing = np.minimum(self.depth, available.sum(axis=1)) - quota.sum(axis=1)
             quota[:, s] += np.minimum(missing, available[:, s] - quota[:, s])
         return np.asarray(quota, dtype=np.int64)
+
+
+def _ranked(key: NDArray[np.float64]) -> Ints:
+    """The stable argsort of each row of keys in -2..2,000,000, to eight decimals or so; infinity comes last.
+
+    Key and place are packed into one whole number: sorting numbers is several times faster than sorting places by key.
+    """
+    bits = int(key.shape[1]).bit_length()
+    grain = float(1 << (62 - _KEY_BITS - bits))
+    whole = ((np.minimum(key, _LAST_KEY) + 2.0) * grain).astype(np.int64)
+    packed = np.sort((whole << bits) | np.arange(key.shape[1]), axis=1)
+    return np.asarray(packed & ((1 << bits) - 1), dtype=np.int64)
 
 
 def focus_weight(path: str, focus: Mapping[str, float]) -> float:

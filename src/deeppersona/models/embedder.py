@@ -96,18 +96,20 @@ class WordPieces:
             names = str(table["pieces"]).split("\n")
             self._vectors = table["vectors"].astype(np.float64)
         self._row = {name: i for i, name in enumerate(names)}
-        self._word_rows: dict[str, list[int]] = {}
+        self._word_vectors: dict[str, NDArray[np.float64]] = {}
 
-    def _rows(self, word: str) -> list[int]:
-        known = self._word_rows.get(word)
+    def _word(self, word: str) -> NDArray[np.float64]:
+        """The mean vector of a word's longest known pieces; zeros where it has none."""
+        known = self._word_vectors.get(word)
         if known is None:
-            known, rest = [], "▁" + word
+            rows, rest = [], "▁" + word
             while rest:
                 end = next((n for n in range(len(rest), 0, -1) if rest[:n] in self._row), 0)
                 if end:
-                    known.append(self._row[rest[:end]])
+                    rows.append(self._row[rest[:end]])
                 rest = rest[max(end, 1) :]
-            self._word_rows[word] = known
+            known = self._vectors[rows].mean(axis=0) if rows else np.zeros(self._vectors.shape[1])
+            self._word_vectors[word] = known
         return known
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -116,9 +118,7 @@ class WordPieces:
         for i, text in enumerate(texts):
             words = [w for w in _WORD.findall(text.casefold()) if w not in _STOP]
             for word in words:
-                rows = self._rows(word)
-                if rows:
-                    out[i] += self._vectors[rows].mean(axis=0)
+                out[i] += self._word(word)
         return normalise(out)
 
 

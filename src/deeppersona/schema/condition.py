@@ -77,7 +77,7 @@ class Condition:
         """Whether a person, given as key -> value (words unabbreviated, numbers as numbers), passes every clause."""
         return all(clause.holds(person.get(clause.key)) for clause in self.clauses)
 
-    def keys(self) -> set[str]:
+    def paths(self) -> set[str]:
         """The attribute paths (not core facts) this condition looks at."""
         return {clause.key for clause in self.clauses if not clause.is_fact}
 

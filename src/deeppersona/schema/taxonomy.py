@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeppersona.errors import unknown
 from deeppersona.schema import vocabulary as v
@@ -20,34 +20,25 @@ PATH_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){1,4}$"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _check_leans(leans: Leans) -> Leans:
-    for name, strength in leans.items():
-        if name not in v.LATENT:
-            raise ValueError(str(unknown("latent", name, v.LATENT)))
-        if not -3 <= strength <= 3:
-            raise ValueError(f"a lean is between -3 and 3; {name} is {strength}")
-    return leans
+    # Python code runs for the fields that need it only: a tree of twenty thousand options is to load in a blink.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class _Leaning(_Frozen):
     leans: Leans = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _known_latents(self) -> _Leaning:
-        _check_leans(self.leans)
-        return self
+    @field_validator("leans")
+    @classmethod
+    def _known_latents(cls, leans: Leans) -> Leans:
+        for name, strength in leans.items():
+            if name not in v.LATENT:
+                raise ValueError(str(unknown("latent", name, v.LATENT)))
+            if not -3 <= strength <= 3:
+                raise ValueError(f"a lean is between -3 and 3; {name} is {strength}")
+        return leans
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f'quote the value: write "yes" or "no", not {value}')
-    return value if isinstance(value, str) else str(value)
-
-
-Words = Annotated[str, BeforeValidator(_plain), Field(min_length=1)]
+Words = Annotated[str, Field(min_length=1)]
 
 
 class Option(_Leaning):
@@ -101,10 +92,6 @@ class ScaleSpec(_Leaning):
     spread: float = Field(default=1.0, gt=0)
 
 
-def _as_option(raw: Any) -> Any:
-    return raw if isinstance(raw, (dict, Option)) else {"value": raw}
-
-
 class Attribute(_Frozen):
     """One leaf of the taxonomy: a question about a person that has an answer."""
 
@@ -115,12 +102,19 @@ class Attribute(_Frozen):
     applies: dict[str, Any] = Field(default_factory=dict)
     telling: int = Field(default=1, ge=0, le=3)
     sensitive: bool = False
-    options: tuple[Annotated[Option, BeforeValidator(_as_option)], ...] = ()
+    options: tuple[Option, ...] = ()
     count: str = "1..3"
     number: NumberSpec | None = None
     scale: ScaleSpec | None = None
     examples: tuple[str, ...] = ()
     phrase: str = ""
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _bare_words(cls, raw: Any) -> Any:
+        if isinstance(raw, (list, tuple)) and not all(isinstance(item, dict) for item in raw):
+            return [item if isinstance(item, (dict, Option)) else {"value": item} for item in raw]
+        return raw
 
     @model_validator(mode="after")
     def _one_form(self) -> Attribute:
@@ -180,7 +174,7 @@ class Rule(_Frozen):
     never: dict[str, tuple[Words, ...]] = Field(min_length=1)
     because: str = Field(min_length=4)
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @cached_property
     def condition(self) -> Condition:

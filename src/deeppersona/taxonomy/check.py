@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeppersona.errors import UsageError
 from deeppersona.models.embedder import cosine, default_embedder
@@ -16,13 +17,64 @@ from deeppersona.schema.condition import ALWAYS, Clause, Condition
 from deeppersona.schema.phrase import PERSONS, faults, say
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, ScaleSpec, Taxonomy
+from deeppersona.taxonomy import tone
+from deeppersona.taxonomy.coverage import LEAST_PER_REGION, LEAST_PER_STAGE, by_stage, thin_regions
 from deeppersona.taxonomy.read import Reading, read_folder
 
 NEAR_DUPLICATE, NEAR_DUPLICATE_ANYWHERE = 0.93, 0.95
+SHARED_STEMS = 0.75
+WHOLE_TREE = 1000  # a tree of this size means to tell any life, so every stage of life is wanted in it
 VALUE_NAMES = re.compile(r"(^|_)(is|has|likes|loves|hates|owns|never|always)_|_(yes|no|true|false)$")
 PLUMBING = re.compile(
     r"(^|\.)(misc|miscellaneous|general|others?|attributes?|properties|various|info|details|data|unspecified)(\.|$)"
     r"|_(misc|general|attributes|properties|info|details|data|unspecified)(\.|$)|userprofile"
+)
+LEAST_BAD, LOPSIDED = 0.03, 2.0
+_COMMON_STEMS = frozenset(
+    [
+        "the",
+        "and",
+        "you",
+        "your",
+        "what",
+        "which",
+        "who",
+        "how",
+        "does",
+        "did",
+        "are",
+        "was",
+        "has",
+        "have",
+        "had",
+        "for",
+        "with",
+        "that",
+        "this",
+        "person",
+        "their",
+        "they",
+        "them",
+        "most",
+        "when",
+        "where",
+        "from",
+        "not",
+        "any",
+        "all",
+        "one",
+        "much",
+        "many",
+        "often",
+        "kind",
+        "would",
+        "could",
+        "about",
+        "into",
+        "peopl",
+        "thing",
+        "usual",
+    ]
 )
 _VAGUE = re.compile(
     r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$"
@@ -73,12 +125,33 @@ def near_duplicates(taxonomy: Taxonomy) -> Iterable[Issue]:
         return
     vectors = default_embedder().embed([f"{a.title} {a.title} {a.definition} {a.question}" for a in attributes])
     similar = np.triu(cosine(vectors, vectors), 1)
-    for x, y in zip(*np.nonzero(similar > NEAR_DUPLICATE), strict=True):
+    shared = np.triu(_shared_stems([f"{a.title} {a.definition} {a.question}" for a in attributes]), 1)
+    for x, y in zip(*np.nonzero((similar > NEAR_DUPLICATE) | (shared > SHARED_STEMS)), strict=True):
         one, two = attributes[x], attributes[y]
-        if one.subtree == two.subtree or similar[x, y] > NEAR_DUPLICATE_ANYWHERE:
-            yield _issue(
-                two.path, "near-duplicate", f"asks nearly what {one.path} asks (cosine {similar[x, y]:.2f}); merge them"
-            )
+        if _clash(one.condition & two.condition):  # asked of different people
+            continue
+        if one.subtree == two.subtree or similar[x, y] > NEAR_DUPLICATE_ANYWHERE or shared[x, y] > SHARED_STEMS:
+            how = f"cosine {similar[x, y]:.2f}, {shared[x, y]:.0%} of the words"
+            yield _issue(two.path, "near-duplicate", f"asks nearly what {one.path} asks ({how}); merge them")
+
+
+def stem(word: str) -> str:
+    """A word without its commonest endings: crude, but the same for *tease*, *teased*, *teasing*."""
+    for ending in ("ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _shared_stems(texts: list[str]) -> NDArray[np.float32]:
+    """Jaccard overlap of the telling word stems of every two texts, (texts, texts)."""
+    bags = [{stem(w) for w in re.findall(r"[a-z]{3,}", text.lower())} - _COMMON_STEMS for text in texts]
+    column = {s: k for k, s in enumerate(sorted(set().union(*bags)))}
+    holds = np.zeros((len(texts), len(column)), dtype=np.float32)
+    for row, bag in enumerate(bags):
+        holds[row, [column[s] for s in bag]] = 1.0
+    both, size = holds @ holds.T, holds.sum(axis=1)
+    return np.asarray(both / np.maximum(size[:, None] + size[None, :] - both, 1.0), dtype=np.float32)
 
 
 def phrases(taxonomy: Taxonomy) -> Iterable[Issue]:
@@ -148,6 +221,34 @@ def reachable(taxonomy: Taxonomy) -> Iterable[Issue]:
         yield from _bare_regions(a)
 
 
+def coverage(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """Wherever a choice is tied to a place there are four options; a whole tree has something for every stage of life."""
+    for a in taxonomy:
+        if thin := [f"{region} {n}" for region, n in thin_regions(a)]:
+            message = f"fewer than {LEAST_PER_REGION} options in {', '.join(thin)}; add some of that place"
+            yield _issue(a.path, "thin-region", message, "warning")
+    if len(taxonomy) >= WHOLE_TREE:
+        for stage, n in by_stage(taxonomy).items():
+            if n < LEAST_PER_STAGE:
+                message = (
+                    f"{n} attributes for {stage} in particular; {LEAST_PER_STAGE} are wanted in a tree of this size"
+                )
+                yield _issue("", "coverage", message, "warning")
+
+
+def balance(taxonomy: Taxonomy) -> Iterable[Issue]:
+    """No category of a whole tree is all sunshine, nor all rain (by the word list of ``taxonomy.tone``)."""
+    if len(taxonomy) < WHOLE_TREE:
+        return
+    for category, share in tone.by_category(taxonomy).items():
+        good, bad = share["favourable"], share["unfavourable"]
+        if not bad >= LEAST_BAD or bad < good / LOPSIDED or bad > good * LOPSIDED * 3:
+            message = (
+                f"{good:.0%} of the options of {category} sound favourable, {bad:.0%} unfavourable; mend the balance"
+            )
+            yield _issue("", "balance", message, "warning")
+
+
 def _bare_regions(a: Attribute) -> Iterable[Issue]:
     if not a.options or any(not any(o.places) for o in a.options):
         return
@@ -208,10 +309,10 @@ def references(taxonomy: Taxonomy) -> Iterable[Issue]:
 
 def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
     """What is settled first never depends on what is settled later."""
-    needs: dict[str, set[str]] = {a.path: set().union(*(c.keys() for c in _conditions(a))) for a in taxonomy}
+    needs: dict[str, set[str]] = {a.path: set().union(*(c.paths() for c in _conditions(a))) for a in taxonomy}
     for rule in taxonomy.rules:
         for path in rule.never:
-            needs.setdefault(path, set()).update(rule.condition.keys())
+            needs.setdefault(path, set()).update(rule.condition.paths())
     state: dict[str, int] = {}
 
     def visit(path: str, trail: tuple[str, ...]) -> tuple[str, ...]:
@@ -232,7 +333,7 @@ def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
 
 
 CHECKS: tuple[Callable[[Taxonomy], Iterable[Issue]], ...] = (
-    names, sibling_values, near_duplicates, phrases, values, reachable, references, circles,
+    names, sibling_values, near_duplicates, phrases, values, reachable, coverage, balance, references, circles,
 )  # fmt: skip
 
 
@@ -245,8 +346,5 @@ def check_folder(folder: Path) -> tuple[Reading, list[Issue]]:
     """Read a folder and check it; every issue carries its file and line where they are known."""
     reading = read_folder(folder)
     issues = list(reading.issues)
-    for issue in check(reading.taxonomy):
-        source = reading.sources.get(issue.path)
-        placed = {"file": source.file, "line": source.line} if source else {}
-        issues.append(issue.model_copy(update=placed))
+    issues += [reading.placed(issue) for issue in check(reading.taxonomy)]
     return reading, sorted(issues, key=lambda i: (i.file, i.line, i.path, i.message))

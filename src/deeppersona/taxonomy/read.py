@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from deeppersona.errors import UsageError, nearest
+from deeppersona.runtime.executor import without_gc
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, Category, Rule, Taxonomy
 from deeppersona.version import __version__
@@ -40,6 +41,11 @@ class Reading:
     taxonomy: Taxonomy
     issues: tuple[Issue, ...]
     sources: dict[str, Source]
+
+    def placed(self, issue: Issue) -> Issue:
+        """The issue with the file and line of its attribute, where they are known."""
+        source = self.sources.get(issue.path)
+        return issue if source is None else issue.model_copy(update={"file": source.file, "line": source.line})
 
 
 class _Compiled(BaseModel):
@@ -78,7 +84,11 @@ def _explain(error: ValidationError, known: tuple[str, ...]) -> list[str]:
         place = ".".join(str(part) for part in detail["loc"])
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            message = f"unknown field{nearest(str(detail['loc'][-1]), known)}"
+            field = str(detail["loc"][-1])
+            misplaced = field in known and len(detail["loc"]) > 1
+            message = "belongs to the attribute, not here" if misplaced else f"unknown field{nearest(field, known)}"
+        elif detail["type"] == "string_type" and isinstance(detail["input"], bool):
+            message = f'quote the value: write "yes" or "no", not {detail["input"]}'
         out.append(f"{place}: {message}" if place else message)
     return out
 
@@ -174,7 +184,7 @@ def _cache_file(folder: Path) -> Path | None:
 def _load_compiled(cache: Path | None) -> Taxonomy | None:
     if cache is None:
         return None
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError), without_gc():
         compiled = _Compiled.model_validate_json(cache.read_bytes())
         return Taxonomy(compiled.attributes, compiled.categories, compiled.rules)
     return None
