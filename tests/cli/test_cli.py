@@ -193,10 +193,65 @@ def test_facts_and_taxonomy_read_well() -> None:
     assert all(entry["file"] in shown.stdout for entry in listed)
     assert run("facts").returncode == run("facts", "KE").returncode == 0
     stats = json.loads(run("taxonomy", "stats", "--json").stdout)
-    assert stats["attributes"] >= 500
-    assert run("taxonomy", "show", "money.debts").returncode == 0
-    assert "option" in run("taxonomy", "show", "lifestyle.food.weekday_breakfast").stdout
+    assert stats["attributes"] >= 2400
+    assert stats["by_stage_of_life"]["carers"] >= 40
     assert run("taxonomy", "check").returncode == 0
+
+
+def test_the_tree_is_browsed_from_the_top_to_a_leaf() -> None:
+    assert "demographics" in run("taxonomy", "show").stdout
+    assert "money.debts" in run("taxonomy", "show", "money").stdout.replace("\n", " ")
+    branch = run("taxonomy", "show", "money.debts").stdout
+    assert "money.debts.owed_to" in branch
+    leaf = run("taxonomy", "show", "lifestyle.food.hot_drink").stdout
+    assert all(word in leaf for word in ("option", "found in", "applies to", "told as", "rule:"))
+    assert "sentences" not in leaf
+    found = run("taxonomy", "show", "--find", "dog").stdout.splitlines()
+    assert "home.animals_and_plants" in found[0] or "dog" in found[0]
+    wrong = run("taxonomy", "show", "money.depts")
+    assert wrong.returncode == 2
+    assert "money.debts" in wrong.stderr
+
+
+def test_two_trees_are_compared_and_one_is_told_of_on_a_page(tmp_path: Path) -> None:
+    tree = tmp_path / "tree" / "food"
+    tree.mkdir(parents=True)
+    (tree / "drinks.yaml").write_text(
+        "- {path: food.drinks.evening, definition: What they drink late., question: What do you drink late?, kind: choice,\n"
+        '   options: [tea, water, milk, beer], phrase: "{They} {drink} {value} late."}\n'
+    )
+    same = run("taxonomy", "diff", "shipped", "shipped")
+    assert (same.returncode, "the same" in same.stdout) == (0, True)
+    told = run("taxonomy", "diff", "shipped", str(tree.parent))
+    assert "+ food.drinks.evening" in told.stdout
+    assert "- money.debts.owed_to" in told.stdout
+    body = json.loads(run("taxonomy", "diff", str(tree.parent), "shipped", "--json").stdout)
+    assert "money.debts.owed_to" in body["added"]
+    assert run("taxonomy", "diff", "shipped", str(tmp_path / "nowhere")).returncode == 2
+    done = run("taxonomy", "page", "--taxonomy", str(tree.parent), "--out", str(tmp_path / "page.md"))
+    assert done.returncode == 0
+    assert "**1 attributes**" in (tmp_path / "page.md").read_text()
+    assert "food.drinks.evening" in (tmp_path / "page.svg").read_text()
+    tried = run("taxonomy", "check", str(tree.parent), "--people", "300")
+    assert (tried.returncode, "300 people drawn: 0 of 4 options never came up" in tried.stdout) == (0, True)
+    issues = json.loads(run("taxonomy", "check", str(tree.parent), "--people", "300", "--json").stdout)
+    assert issues == []
+
+
+def test_a_foreign_tree_is_reported_on(tmp_path: Path) -> None:
+    (tmp_path / "tree.json").write_text(
+        '{"Food": {"Food": {}, "WeekdayBreakfast": {}, "Misc": {}, "SpiderRecipes": {}}}'
+    )
+    done = run("taxonomy", "import", str(tmp_path / "tree.json"), "--report", str(tmp_path / "report.md"))
+    assert done.returncode == 0
+    assert "2 rejected" in done.stdout
+    report = (tmp_path / "report.md").read_text()
+    assert "`food.food`: repeats its parent" in report
+    assert "`food.spider_recipes`" in report
+    listed = json.loads(run("taxonomy", "import", str(tmp_path / "tree.json"), "--json").stdout)
+    assert {item["fate"] for item in listed} <= {"matched", "new", "rejected"}
+    (tmp_path / "broken.json").write_text("{")
+    assert run("taxonomy", "import", str(tmp_path / "broken.json")).returncode == 2
 
 
 def test_python_m_is_the_same_command() -> None:

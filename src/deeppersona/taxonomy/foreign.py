@@ -116,7 +116,7 @@ def _twins(paths: list[tuple[str, ...]], embedder: Embedder) -> dict[tuple[str, 
     out: dict[tuple[str, ...], str] = {}
     for group in siblings.values():
         titles = [p[-1].replace("_", " ") for p in group]
-        stems = [frozenset(stem(word) for word in title.split()) for title in titles]
+        stems = [frozenset(stem(word) for word in title.split() if len(word) > 2) for title in titles]
         vectors = embedder.embed(titles)
         similar = cosine(vectors, vectors)
         for later in range(1, len(group)):
