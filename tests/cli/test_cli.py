@@ -200,7 +200,7 @@ def test_facts_and_taxonomy_read_well() -> None:
 
 def test_the_tree_is_browsed_from_the_top_to_a_leaf() -> None:
     assert "demographics" in run("taxonomy", "show").stdout
-    assert "money.debts" in run("taxonomy", "show", "money").stdout.replace("\n", " ")
+    assert "debts (" in run("taxonomy", "show", "money").stdout
     branch = run("taxonomy", "show", "money.debts").stdout
     assert "money.debts.owed_to" in branch
     leaf = run("taxonomy", "show", "lifestyle.food.hot_drink").stdout

@@ -48,10 +48,11 @@ class Cohort:
         return len(self.dice)
 
     @cached_property
-    def _country_codes(self) -> tuple[NDArray[np.str_], Ints]:
-        """The countries that occur, and the place of each person's among them."""
-        present, code = np.unique(self.country, return_inverse=True)
-        return present, np.asarray(code, dtype=np.int64)
+    def places(self) -> tuple[dict[str, int], Ints, Ints]:
+        """The countries that occur, numbered; each person's country by that number; the region of each country."""
+        present, first, code = np.unique(self.country, return_index=True, return_inverse=True)
+        numbered = {str(country): k for k, country in enumerate(present)}
+        return numbered, np.asarray(code, dtype=np.int64), self.columns["region"][first]
 
     def model(self, i: int) -> CountryModel:
         """The model of the country of person ``i``."""
@@ -67,8 +68,8 @@ class Cohort:
     def _fact_mask(self, clause: Clause) -> Mask:
         key = clause.key
         if key == "country":
-            present, code = self._country_codes
-            named = np.array([c in (clause.words or ()) for c in present.tolist()], dtype=bool)
+            present, code, _ = self.places
+            named = np.array([c in (clause.words or ()) for c in present], dtype=bool)
             return np.asarray(named[code] != clause.negated)
         if key in ("mother", "father"):
             alive = self.columns[f"{key}_age"] != NONE

@@ -38,6 +38,16 @@ class _Bans:
     high: float
 
 
+def _joined(bans: list[_Bans]) -> list[_Bans]:
+    """Bans on options under the same condition made one; ranges stay apart."""
+    by_condition: dict[Condition, NDArray[np.bool_]] = {}
+    for ban in bans:
+        if len(ban.options):
+            by_condition[ban.condition] = by_condition.get(ban.condition, ban.options) | ban.options
+    ranges = [ban for ban in bans if not len(ban.options)]
+    return [*(_Bans(condition, options, 0.0, 0.0) for condition, options in by_condition.items()), *ranges]
+
+
 class Priors:
     """A taxonomy made ready to fill: order, lean matrices, bans. Shared by all cohorts of a run."""
 
@@ -53,6 +63,7 @@ class Priors:
                     found = self.attributes[self.index[ban.key]]
                     options = np.array([o.value in (ban.words or ()) for o in found.options], dtype=bool)
                     self.bans[self.index[ban.key]].append(_Bans(rule.condition, options, ban.low, ban.high))
+        self.bans = [_joined(bans) for bans in self.bans]
         self.needs = [self._needs(i) for i in range(len(self.attributes))]
         self.order = self._settling_order()
         self.bases = frozenset().union(*self.needs)
@@ -90,6 +101,20 @@ class Priors:
         """Attribute -> its place in the settling order."""
         out = np.zeros(len(self.attributes), dtype=np.int64)
         out[self.order] = np.arange(len(self.order))
+        return out
+
+    @cached_property
+    def always_open(self) -> list[bool]:
+        """Whether an attribute has an answer for whomever it applies to: no options, or one that nothing rules out."""
+        out = []
+        for a, bans in zip(self.attributes, self.bans, strict=True):
+            banned = np.zeros(len(a.options), dtype=bool)
+            for ban in bans:
+                banned |= ban.options if len(ban.options) else False
+            free = [
+                not (hit or o.applies or o.regions or o.countries) for o, hit in zip(a.options, banned, strict=True)
+            ]
+            out.append(not a.options or any(free))
         return out
 
     def found_in(self, i: int) -> NDArray[np.bool_]:
@@ -157,6 +182,7 @@ class Fill:
         self._settled: set[int] = set()
         self._again = ""
         self._masks: dict[Clause, Mask] | None = None
+        self._conditions: dict[int, Mask] | None = None  # by identity: conditions live as long as the taxonomy
         self._allowed: dict[int, NDArray[np.bool_] | None] | None = None
         self._settle_bases(np.ones(len(cohort), dtype=bool))
         for attempt in range(_TRIES if given is not None else 0):
@@ -167,7 +193,7 @@ class Fill:
             self._settle_bases(clashing)
         self._again = ""
         # From here on what others look at stays, so masks over it are kept.
-        self._masks, self._allowed = {}, {}
+        self._masks, self._allowed, self._conditions = {}, {}, {}
 
     def _settle_bases(self, people: Mask) -> None:
         """Settle what others look at, for these people (anew where it was settled before)."""
@@ -184,7 +210,7 @@ class Fill:
             column = self.given[:, b] if self.given is not None else np.full(len(self.cohort), NOT_GIVEN)
             attribute = self.priors.attributes[b]
             looks_at = Condition(tuple(c for c in attribute.condition.clauses if not c.is_fact))
-            fits = self._mask(looks_at)
+            fits = self.cohort.mask(looks_at, self.attribute_mask)
             if attribute.kind == "choice":
                 for ban in self.priors.bans[b]:
                     fits &= ~(self._mask(ban.condition) & (column >= 0) & ban.options[column.clip(min=0)])
@@ -216,7 +242,13 @@ class Fill:
         return np.asarray(hit != clause.negated)
 
     def _mask(self, condition: Condition) -> Mask:
-        return self.cohort.mask(condition, self.attribute_mask)
+        """Who passes a condition; kept once the attributes it may look at are settled. Not to be changed in place."""
+        if self._conditions is None:
+            return self.cohort.mask(condition, self.attribute_mask)
+        known = self._conditions.get(id(condition))
+        if known is None:
+            known = self._conditions[id(condition)] = self.cohort.mask(condition, self.attribute_mask)
+        return known
 
     def allowed(self, i: int) -> NDArray[np.bool_] | None:
         """Which options exist for whom, (people, options); None where every option exists for everybody."""
@@ -230,14 +262,19 @@ class Fill:
         attribute, bans = self.priors.attributes[i], self.priors.bans[i]
         if not bans and not any(o.regions or o.countries or o.applies for o in attribute.options):
             return self._held_by_given(i, None)
-        out = self.priors.found_in(i)[self.cohort.columns["region"]]
+        present, code, regions = self.cohort.places
+        table = self.priors.found_in(i)[regions]
         for j, option in enumerate(attribute.options):
-            if option.countries:
-                out[:, j] |= self.cohort.fact_mask(Clause("country", words=option.places[1]))
+            for country in option.places[1] & present.keys():
+                table[present[country], j] = True
+        out = table[code]
+        for j, option in enumerate(attribute.options):
             if option.applies:
                 out[:, j] &= self._mask(option.condition)
         for ban in bans:
-            out[np.ix_(self._mask(ban.condition), ban.options)] = False
+            hit = self._mask(ban.condition)
+            if hit.any():
+                out &= ~(hit[:, None] & ban.options[None, :])
         return self._held_by_given(i, out)
 
     def _held_by_given(self, i: int, out: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
@@ -266,11 +303,11 @@ class Fill:
     def applies(self, i: int) -> Mask:
         """To whom attribute ``i`` applies and for whom it has an option left, shape (people,)."""
         attribute = self.priors.attributes[i]
-        out = self._mask(attribute.condition)
-        if attribute.options and (allowed := self.allowed(i)) is not None:
-            out = out & allowed.any(axis=1)
+        out = self._mask(attribute.condition).copy()
+        if not self.priors.always_open[i] and (allowed := self.allowed(i)) is not None:
+            out &= allowed.any(axis=1)
         if self.given is not None:
-            out = out | (self.given[:, i] != NOT_GIVEN)
+            out |= self.given[:, i] != NOT_GIVEN
         return out
 
     def pool(self) -> NDArray[np.bool_]:

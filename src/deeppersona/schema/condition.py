@@ -174,8 +174,19 @@ def parse_clause(key: str, raw: Any) -> Clause:
 
 
 def parse_condition(raw: Mapping[str, Any] | None) -> Condition:
-    """Read an ``applies`` mapping into a Condition. Raises UsageError on any key or value not understood."""
-    return Condition(tuple(parse_clause(key, value) for key, value in (raw or {}).items()))
+    """Read an ``applies`` mapping into a Condition. Raises UsageError on any key or value not understood.
+
+    Equal mappings give the same object, so that what is worked out for a condition can be kept by its identity.
+    """
+    if not raw:
+        return ALWAYS
+    written = repr(raw)
+    if written not in _PARSED:
+        _PARSED[written] = Condition(tuple(parse_clause(key, value) for key, value in raw.items()))
+    return _PARSED[written]
+
+
+_PARSED: dict[str, Condition] = {}
 
 
 def place_clauses(regions: Sequence[str], countries: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
