@@ -65,16 +65,17 @@ def test_each_fault_is_found_with_its_place(tmp_path: Path, text: str, rule: str
     assert found.line >= 1
 
 
-def test_rules_are_checked_for_references_and_circles(tmp_path: Path) -> None:
-    text = GOOD.format(path="food.drinks.evening_drink") + GOOD.format(path="food.drinks.cup_owned").replace(
-        "evening", "cup"
+def test_references_of_rules_and_circles_of_conditions_are_checked(tmp_path: Path) -> None:
+    cup = GOOD.format(path="food.drinks.cup_owned").replace("evening", "cup")
+    text = GOOD.format(path="food.drinks.evening_drink").replace(
+        "kind:", "applies: {food.drinks.cup_owned: [tea]}\n  kind:"
     )
-    rules = (
-        "- {if: {food.drinks.evening_drink: [tea]}, never: {food.drinks.cup_owned: [water]}, because: one way}\n"
-        "- {if: {food.drinks.cup_owned: [tea]}, never: {food.drinks.evening_drink: [water, gin]}, because: and back}\n"
+    cup = cup.replace("kind:", "applies: {food.drinks.evening_drink: [tea]}\n  kind:")
+    rules = "- {if: {food.drinks.cup_owned: [tea]}, never: {food.drinks.evening_drink: [water, gin]}, because: so}\n".replace(
+        "so}", "so it is}"
     )
-    rules_found = {i.rule for i in check_folder(folder(tmp_path, text, rules))[1]}
-    assert {"circle", "reference"} <= rules_found
+    found = {i.rule for i in check_folder(folder(tmp_path, text + cup, rules))[1]}
+    assert {"circle", "reference"} <= found
 
 
 def test_a_faulty_folder_is_refused_by_generate(tmp_path: Path) -> None:

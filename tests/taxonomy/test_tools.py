@@ -139,6 +139,27 @@ def test_rules_over_scales_numbers_and_facts_hold(tmp_path: Path) -> None:
     assert not (walk[fill.cohort.columns["age"] < 30] == 3).any()
 
 
+def test_rules_hold_in_circles_and_against_what_applies() -> None:
+    """Whichever attribute is settled last gives way, and what an attribute applies to is never turned round."""
+    rules = [
+        Rule.model_validate({"if": {one: ["tea"]}, "never": {two: ["water"]}, "because": "never both"})
+        for one, two in (("a.b.one", "a.b.two"), ("a.b.two", "a.b.three"), ("a.b.three", "a.b.one"))
+    ] + [Rule.model_validate({"if": {"a.b.often": [">=3"]}, "never": {"a.b.one": ["milk"]}, "because": "seldom"})]
+    tree = Taxonomy(
+        [attribute("a.b.one"), attribute("a.b.two"), attribute("a.b.three"),
+         scale("a.b.often", applies={"a.b.one": ["milk", "beer"]})], (), rules,
+    )  # fmt: skip
+    fill = whole_people(tree, ["KE"], 800)
+    one, two, three, often = fill.codes.T
+    for x, y in ((one, two), (two, three), (three, one)):
+        assert not ((x == 0) & (y == 1)).any()
+        assert (x == 0).any()
+        assert (y == 1).any()
+    assert (one[often >= 0] >= 2).all()
+    assert often[one == 2].max() == 2
+    assert often[one == 3].max() == 4
+
+
 def test_a_rule_over_a_core_fact_cannot_be_turned_round() -> None:
     rule = Rule.model_validate({"if": {"a.b.walk": ["tea"]}, "never": {"age": [">=30"]}, "because": "never so"})
     assert "reference" in found(Taxonomy([attribute("a.b.walk")], (), [rule]))

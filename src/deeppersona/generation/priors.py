@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from deeppersona.generation.cohort import Cohort, Mask
 from deeppersona.generation.latents import LATENT_INDEX
+from deeppersona.generation.settling import bans, settling_order
 from deeppersona.runtime.seed import Floats, Ints, label_key, label_keys, pick
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.condition import Clause, Condition
@@ -38,13 +39,13 @@ class _Bans:
     high: float
 
 
-def _joined(bans: list[_Bans]) -> list[_Bans]:
+def _joined(some: list[_Bans]) -> list[_Bans]:
     """Bans on options under the same condition made one; ranges stay apart."""
     by_condition: dict[Condition, NDArray[np.bool_]] = {}
-    for ban in bans:
+    for ban in some:
         if len(ban.options):
             by_condition[ban.condition] = by_condition.get(ban.condition, ban.options) | ban.options
-    ranges = [ban for ban in bans if not len(ban.options)]
+    ranges = [ban for ban in some if not len(ban.options)]
     return [*(_Bans(condition, options, 0.0, 0.0) for condition, options in by_condition.items()), *ranges]
 
 
@@ -56,16 +57,21 @@ class Priors:
         self.attributes: tuple[Attribute, ...] = tuple(a for a in taxonomy if a.kind != "text")
         self.index = {a.path: i for i, a in enumerate(self.attributes)}
         self.keys = label_keys([f"value/{a.path}" for a in self.attributes])
-        self.bans: list[list[_Bans]] = [[] for _ in self.attributes]
-        for rule in taxonomy.rules:
-            for ban in rule.bans:
-                if ban.key in self.index:
-                    found = self.attributes[self.index[ban.key]]
-                    options = np.array([o.value in (ban.words or ()) for o in found.options], dtype=bool)
-                    self.bans[self.index[ban.key]].append(_Bans(rule.condition, options, ban.low, ban.high))
-        self.bans = [_joined(bans) for bans in self.bans]
-        self.needs = [self._needs(i) for i in range(len(self.attributes))]
-        self.order = self._settling_order()
+        looks_at = [self._looks_at(a) for a in self.attributes]
+        self.order = settling_order(looks_at, taxonomy.rules, self.index)
+        self.place_in_order: Ints = np.argsort(np.array(self.order, dtype=np.int64))
+        found: list[list[_Bans]] = [[] for _ in self.attributes]
+        for ban in bans(
+            taxonomy.rules, lambda path: int(self.place_in_order[self.index[path]]) if path in self.index else None
+        ):
+            i, clause = self.index[ban.clause.key], ban.clause
+            options = np.array([o.value in (clause.words or ()) for o in self.attributes[i].options], dtype=bool)
+            found[i].append(_Bans(ban.condition, options, clause.low, clause.high))
+        self.bans = [_joined(some) for some in found]
+        self.needs = [
+            looks_at[i].union(*(self._indices(ban.condition) for ban in self.bans[i]))
+            for i in range(len(self.attributes))
+        ]
         self.bases = frozenset().union(*self.needs)
         self._found_in: dict[int, NDArray[np.bool_]] = {}
         self._compiled: dict[int, tuple[Floats, Floats]] = {}
@@ -73,43 +79,21 @@ class Priors:
     def __len__(self) -> int:
         return len(self.attributes)
 
-    def _needs(self, i: int) -> frozenset[int]:
-        a = self.attributes[i]
-        keys = a.condition.paths().union(
-            *(o.condition.paths() for o in a.options), *(b.condition.paths() for b in self.bans[i])
-        )
-        return frozenset(self.index[k] for k in keys if k in self.index)
+    def _indices(self, condition: Condition) -> frozenset[int]:
+        """The attributes a condition looks at."""
+        return frozenset(self.index[path] for path in condition.paths() if path in self.index)
 
-    def _settling_order(self) -> list[int]:
-        """Every attribute after what it needs, else in the authors' order."""
-        order: list[int] = []
-        seen: set[int] = set()
-
-        def visit(i: int) -> None:
-            if i not in seen:
-                seen.add(i)
-                for need in sorted(self.needs[i]):
-                    visit(need)
-                order.append(i)
-
-        for i in range(len(self.attributes)):
-            visit(i)
-        return order
-
-    @cached_property
-    def place_in_order(self) -> Ints:
-        """Attribute -> its place in the settling order."""
-        out = np.zeros(len(self.attributes), dtype=np.int64)
-        out[self.order] = np.arange(len(self.order))
-        return out
+    def _looks_at(self, a: Attribute) -> frozenset[int]:
+        """The attributes the conditions of an attribute and its options look at."""
+        return self._indices(a.condition).union(*(self._indices(o.condition) for o in a.options))
 
     @cached_property
     def always_open(self) -> list[bool]:
         """Whether an attribute has an answer for whomever it applies to: no options, or one that nothing rules out."""
         out = []
-        for a, bans in zip(self.attributes, self.bans, strict=True):
+        for a, some in zip(self.attributes, self.bans, strict=True):
             banned = np.zeros(len(a.options), dtype=bool)
-            for ban in bans:
+            for ban in some:
                 banned |= ban.options if len(ban.options) else False
             free = [
                 not (hit or o.applies or o.regions or o.countries) for o, hit in zip(a.options, banned, strict=True)
@@ -259,8 +243,8 @@ class Fill:
         return self._allowed[i]
 
     def _options_allowed(self, i: int) -> NDArray[np.bool_] | None:
-        attribute, bans = self.priors.attributes[i], self.priors.bans[i]
-        if not bans and not any(o.regions or o.countries or o.applies for o in attribute.options):
+        attribute, banned = self.priors.attributes[i], self.priors.bans[i]
+        if not banned and not any(o.regions or o.countries or o.applies for o in attribute.options):
             return self._held_by_given(i, None)
         present, code, regions = self.cohort.places
         table = self.priors.found_in(i)[regions]
@@ -271,7 +255,7 @@ class Fill:
         for j, option in enumerate(attribute.options):
             if option.applies:
                 out[:, j] &= self._mask(option.condition)
-        for ban in bans:
+        for ban in banned:
             hit = self._mask(ban.condition)
             if hit.any():
                 out &= ~(hit[:, None] & ban.options[None, :])

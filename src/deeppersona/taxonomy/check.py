@@ -308,11 +308,8 @@ def references(taxonomy: Taxonomy) -> Iterable[Issue]:
 
 
 def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
-    """What is settled first never depends on what is settled later."""
+    """No attribute applies only after itself; rules make no circles, since whichever is settled last gives way."""
     needs: dict[str, set[str]] = {a.path: set().union(*(c.paths() for c in _conditions(a))) for a in taxonomy}
-    for rule in taxonomy.rules:
-        for path in rule.never:
-            needs.setdefault(path, set()).update(rule.condition.paths())
     state: dict[str, int] = {}
 
     def visit(path: str, trail: tuple[str, ...]) -> tuple[str, ...]:
@@ -328,7 +325,9 @@ def circles(taxonomy: Taxonomy) -> Iterable[Issue]:
 
     for path in needs:
         if loop := visit(path, ()):
-            yield _issue(path, "circle", f"depends on itself: {' -> '.join(loop)}; turn one rule around")
+            yield _issue(
+                path, "circle", f"depends on itself: {' -> '.join(loop)}; loosen one condition, or make it a rule"
+            )
             return
 
 
