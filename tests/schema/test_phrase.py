@@ -2,7 +2,7 @@
 
 import pytest
 
-from deeppersona.schema.phrase import PERSONS, faults, join_words, say, third_person
+from deeppersona.schema.phrase import PERSONS, faults, join_words, say, singular, third_person
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,11 @@ from deeppersona.schema.phrase import PERSONS, faults, join_words, say, third_pe
 )  # fmt: skip
 def test_third_person(verb: str, form: str) -> None:
     assert third_person(verb) == form
+
+
+def test_one_of_a_thing_is_singular() -> None:
+    assert singular("It takes her about 1 hours on foot.") == "It takes her about 1 hour on foot."
+    assert singular("21 hours and 1.1 minutes with 1 people") == "21 hours and 1.1 minutes with 1 person"
 
 
 def test_a_phrase_for_everybody() -> None:

@@ -26,7 +26,7 @@ from deeppersona.runtime.executor import without_gc
 from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.phrase import Person as Pronoun
-from deeppersona.schema.phrase import capitalise, conjugate
+from deeppersona.schema.phrase import capitalise, conjugate, singular
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
 from deeppersona.schema.taxonomy import Taxonomy
@@ -143,6 +143,8 @@ class Engine:
                 template = attribute.options[code].phrase or template
             value = spoken_value(attribute, self.value(i, code))
             known = capitalise(conjugate(template, person).replace("{value}", value).replace("{label}", value))
+            if attribute.kind == "number":
+                known = singular(known)
             if len(self._sentences) < _KEPT:
                 self._sentences[key] = known
         return known

@@ -112,8 +112,8 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     """Draw the kin.
 
     Columns: partner_age, wed_age, first_birth, child_0.. child_11 and child_home_0.. (ages, 0/1), children_home,
-    youngest_child, grandchildren, household, with_parents, siblings, birth_order, mother_age, father_age; -1 for none
-    or dead.
+    youngest_child, grandchildren, household, with_parents, siblings, birth_order, older_siblings, younger_siblings,
+    mother_age, father_age; -1 for none or dead.
     """
     age, sex = columns["age"], columns["sex"]
     first = _first_birth(family, dice, columns)
@@ -136,7 +136,9 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     grandchildren = np.where(can, np.minimum(grandchildren, np.floor(expected * 2 + 1)), 0).astype(np.int64)
     family_then = np.minimum(family.fertility * (1.15 + 0.012 * age), 7.5)
     siblings = _poisson(dice.uniform("siblings"), np.maximum(family_then - 1.0, 0.3))
-    order = (dice.uniform("birth order") * (siblings + 1)).astype(np.int64) + 1
+    younger = (dice.uniform("birth order") * (siblings + 1)).astype(np.int64)
+    younger = np.minimum(younger, (age + 1) // 2)  # a small child has few brothers and sisters after it as yet
+    order = siblings - younger + 1
     mother = age + np.rint(family.first_birth + 1.7 * (order - 1) + 2.5 * dice.normal("mother age")).astype(
         np.int64
     ).clip(17, 44)
@@ -162,6 +164,8 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
         "grandchildren": grandchildren,
         "siblings": siblings,
         "birth_order": order,
+        "older_siblings": order - 1,
+        "younger_siblings": younger,
         "household": np.minimum(1 + partnered + home.sum(axis=1) + others, 15).astype(np.int64),
     }
     for i in range(MOST_CHILDREN):

@@ -29,7 +29,10 @@ WORD_FACTS: dict[str, tuple[str, ...]] = {
     "father": ("alive", "dead"),
     "with_parents": ("no", "yes"),
 }
-NUMBER_FACTS = ("age", "income", "children", "youngest_child", "grandchildren", "household", "siblings", "wed_age")
+NUMBER_FACTS = (
+    "age", "income", "children", "youngest_child", "grandchildren", "household", "siblings", "older_siblings",
+    "younger_siblings", "wed_age",
+)  # fmt: skip
 FACTS = (*NUMBER_FACTS, "education", *WORD_FACTS, "country")
 _ALIASES = {"regions": "region", "countries": "country"}
 _COMPARISON = re.compile(r"^(>=|<=|>|<|=|==)?\s*([a-z_]+|\d+(?:\.\d+)?)$")

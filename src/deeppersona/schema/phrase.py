@@ -87,6 +87,17 @@ def say(template: str, person: Person, value: str = "", name: str = "") -> str:
     return capitalise(text.replace("{value}", value).replace("{label}", value).replace("{name}", name))
 
 
+def singular(text: str) -> str:
+    """``about 1 hours`` -> ``about 1 hour``; ``1 people`` -> ``1 person``."""
+    return _ONE.sub(lambda m: f"1 {_ONE_OF.get(m[1], m[1].removesuffix('s'))}", text)
+
+
+_ONE_OF = {"people": "person", "children": "child", "things": "thing"}
+_ONE = re.compile(
+    r"(?<![\d.,])1 (hours|minutes|days|nights|weeks|months|years|times|things|people|children|homes|languages|rooms|meals|cups)\b"
+)
+
+
 def faults(template: str, *, needs_value: bool = True) -> list[str]:
     """Return what is wrong with a template in words; empty if it reads for every person and value."""
     found = []

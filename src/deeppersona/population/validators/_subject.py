@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeppersona.facts.tables import shipped_facts
+from deeppersona.generation.person import ordinal
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.persona import Persona
 from deeppersona.schema.report import Issue
@@ -64,7 +65,9 @@ def _facts(persona: Persona, ages: tuple[int, ...]) -> dict[str, Any]:
         "both parents living": ("alive", "alive"), "mother living": ("alive", "dead"), "father living": ("dead", "alive"),
     }.get(parents, ("dead", "dead"))  # fmt: skip
     income = core("income")
-    order = re.match(r"^\w+ of ([\w-]+) children", str(persona.get("relationships.kin.birth_order", "")))
+    order = re.match(r"^([\w-]+) of ([\w-]+) children", str(persona.get("relationships.kin.birth_order", "")))
+    siblings = _WORDS.get(order[2], 1) - 1 if order else 0
+    older = next((n - 1 for n in range(1, len(_WORDS)) if order and ordinal(n) == order[1]), 0)
     return {
         "age": core("age"), "sex": core("sex"), "urban": core("urban"), "country": core("country"),
         "region": country.region if country else None, "education": level if level in v.EDUCATION else None,
@@ -76,7 +79,7 @@ def _facts(persona: Persona, ages: tuple[int, ...]) -> dict[str, Any]:
         "youngest_child": min(ages) if ages else None,
         "grandchildren": persona.get("relationships.kin.grandchildren", 0), "household": core("household_size"),
         "religion": _group(str(core("religion", "no religion"))),
-        "siblings": _WORDS.get(order[1], 1) - 1 if order else 0,
+        "siblings": siblings, "older_siblings": older, "younger_siblings": siblings - older,
         "wed_age": persona.get("relationships.kin.age_at_union"), "mother": alive[0], "father": alive[1],
         "with_parents": "yes" if "parents" in persona.get("relationships.kin.lives_with", []) else "no",
     }  # fmt: skip
