@@ -13,7 +13,8 @@ from deeppersona.schema.phrase import PERSONS, say
 
 # "to you is" is good English: you and they are judged where they are the subject, at the start of a sentence.
 DISAGREES = re.compile(
-    r"\b([Ss]he|[Hh]e) (have|are|do|go|were)\b|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b", re.MULTILINE
+    r"(?<!\b(?:would|should|could) )(?<!\b(?:did|does|will|must) )(?<!\bcan )(?<!\bmay )\b([Ss]he|[Hh]e) (have|are|do|go|were)\b|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b",
+    re.MULTILINE,
 )
 
 

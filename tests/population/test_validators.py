@@ -102,11 +102,12 @@ def test_every_validator_finds_its_faults(name: str, subject: dict[str, Any], ta
 
 def test_rules_of_the_taxonomy_are_checked(subject: dict[str, Any], taxonomy: dp.Taxonomy) -> None:
     assert taxonomy.rules
-    for rule in taxonomy.rules[:40]:
+    for rule in taxonomy.rules[::25]:
         record = copy.deepcopy(subject)
-        for side in (rule.when, rule.never):
-            for path, words in side.items():
-                many = taxonomy[path].kind == "many"
-                put(path, [words[0]] if many else words[0], "prior")(record)
+        if any(clause.is_fact for clause in rule.condition.clauses):
+            continue
+        for clause in (*rule.condition.clauses, *rule.bans):
+            value: Any = sorted(clause.words)[0] if clause.words else int(max(clause.low, min(clause.high, 1)))
+            put(clause.key, [value] if taxonomy[clause.key].kind == "many" else value, "prior")(record)
         issues = validate(dp.Persona.model_validate(record), taxonomy)
         assert any(i.rule == "rule" and rule.because in i.message for i in issues), rule.because

@@ -98,8 +98,24 @@ class Priors:
             free = [
                 not (hit or o.applies or o.regions or o.countries) for o, hit in zip(a.options, banned, strict=True)
             ]
-            out.append(not a.options or any(free))
+            out.append(any(free) if a.options else not some)
         return out
+
+    def ends(self, i: int) -> tuple[int, int]:
+        """The lowest and the highest code of a scale or number."""
+        a = self.attributes[i]
+        if a.number is not None:
+            return round(a.number.min / a.number.step), round(a.number.max / a.number.step)
+        return 1, len(a.scale.labels) if a.scale else 1
+
+    def ranges(self, i: int) -> list[tuple[int, int]]:
+        """The forbidden range of each ban of a scale or number, as codes."""
+        low, high = self.ends(i)
+        number = self.attributes[i].number
+        step = number.step if number else 1.0
+        return [
+            (ceil(max(ban.low / step, low) - 1e-9), floor(min(ban.high / step, high) + 1e-9)) for ban in self.bans[i]
+        ]
 
     def found_in(self, i: int) -> NDArray[np.bool_]:
         """Which options exist all over which region, (regions, options)."""
@@ -166,6 +182,7 @@ class Fill:
         self._settled: set[int] = set()
         self._again = ""
         self._masks: dict[Clause, Mask] | None = None
+        self._outs: dict[int, tuple[Ints, NDArray[np.bool_]]] | None = None
         self._conditions: dict[int, Mask] | None = None  # by identity: conditions live as long as the taxonomy
         self._allowed: dict[int, NDArray[np.bool_] | None] | None = None
         self._settle_bases(np.ones(len(cohort), dtype=bool))
@@ -177,7 +194,7 @@ class Fill:
             self._settle_bases(clashing)
         self._again = ""
         # From here on what others look at stays, so masks over it are kept.
-        self._masks, self._allowed, self._conditions = {}, {}, {}
+        self._masks, self._allowed, self._conditions, self._outs = {}, {}, {}, {}
 
     def _settle_bases(self, people: Mask) -> None:
         """Settle what others look at, for these people (anew where it was settled before)."""
@@ -288,8 +305,11 @@ class Fill:
         """To whom attribute ``i`` applies and for whom it has an option left, shape (people,)."""
         attribute = self.priors.attributes[i]
         out = self._mask(attribute.condition).copy()
-        if not self.priors.always_open[i] and (allowed := self.allowed(i)) is not None:
-            out &= allowed.any(axis=1)
+        if not self.priors.always_open[i]:
+            if not attribute.options:
+                out &= self._ways_out(i)[1].any(axis=1)
+            elif (allowed := self.allowed(i)) is not None:
+                out &= allowed.any(axis=1)
         if self.given is not None:
             out |= self.given[:, i] != NOT_GIVEN
         return out
@@ -377,20 +397,36 @@ class Fill:
         self.codes[rows, i] = self._kept_out_of_bans(i, rows, codes.astype(np.int64))
 
     def _kept_out_of_bans(self, i: int, rows: NDArray[np.intp], codes: Ints) -> Ints:
-        """Move values a rule forbids to the nearest end of the forbidden range that is still on the scale."""
-        attribute = self.priors.attributes[i]
-        step = attribute.number.step if attribute.number else 1.0
-        spec = attribute.number
-        ends = (
-            (spec.min / step, spec.max / step)
-            if spec
-            else (1.0, float(len(attribute.scale.labels if attribute.scale else ())))
-        )
-        for ban in self.priors.bans[i]:
-            first, last = ceil(max(ban.low / step, ends[0]) - 1e-9), floor(min(ban.high / step, ends[1]) + 1e-9)
-            hit = self._mask(ban.condition)[rows] & (codes >= first) & (codes <= last)
-            codes = np.where(hit, first - 1 if first > ends[0] else last + 1, codes)
-        return codes
+        """Move values that rules forbid to the nearest one they allow; UNSET where they allow none."""
+        if not self.priors.bans[i]:
+            return codes
+        ways, open_ = self._ways_out(i)
+        far = np.where(open_[rows], np.abs(ways[None, :] - codes[:, None]), np.iinfo(np.int64).max)
+        nearest = far.argmin(axis=1)
+        moved = np.where(open_[rows].any(axis=1), ways[nearest], UNSET)
+        return np.where(self._banned(i, codes[:, None], rows)[:, 0], moved, codes)
+
+    def _ways_out(self, i: int) -> tuple[Ints, NDArray[np.bool_]]:
+        """The values next to each forbidden range, and the ends: (values,), and which are open to whom, (people, values)."""
+        if self._outs is not None and i in self._outs:
+            return self._outs[i]
+        low, high = self.priors.ends(i)
+        ends = {low, high}
+        for first, last in self.priors.ranges(i):
+            ends |= {first - 1, last + 1}
+        ways = np.array(sorted(code for code in ends if low <= code <= high), dtype=np.int64)
+        everybody = np.arange(len(self.cohort))
+        out = ways, ~self._banned(i, np.broadcast_to(ways, (len(everybody), len(ways))), everybody)
+        if self._outs is not None:
+            self._outs[i] = out
+        return out
+
+    def _banned(self, i: int, codes: Ints, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which codes (rows, codes) of a scale or number a rule forbids these people."""
+        out = np.zeros(codes.shape, dtype=bool)
+        for ban, (first, last) in zip(self.priors.bans[i], self.priors.ranges(i), strict=True):
+            out |= self._mask(ban.condition)[rows][:, None] & (codes >= first) & (codes <= last)
+        return out
 
 
 def _numbers(spec: NumberSpec | None, z: Floats, age: Ints) -> Floats:

@@ -64,10 +64,9 @@ class Clause:
             found = value if isinstance(value, (list, tuple)) else (value,)
             hit = any(item in self.words for item in found if item is not None)
             return hit != self.negated
-        if value is None:
-            return False
-        number = v.EDUCATION.index(value) if self.key == "education" else float(value)
-        return self.low <= number <= self.high
+        if self.key == "education":
+            return value in v.EDUCATION and self.low <= v.EDUCATION.index(value) <= self.high
+        return isinstance(value, (int, float)) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
