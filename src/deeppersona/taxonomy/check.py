@@ -79,6 +79,12 @@ _COMMON_STEMS = frozenset(
 _VAGUE = re.compile(
     r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$"
 )
+# A verb that does not go with its subject, except after a helping verb ("would she go"). You and they are judged where they
+# begin a sentence ("what comes to you is" is good English).
+_UNBENT = re.compile(
+    r"(?<!would )(?<!should )(?<!could )(?<!does )(?<!will )(?<!can )(?<!did )(?<!may )(?<!must )\b([Ss]he|[Hh]e) (have|are|do|go|were)\b"
+    r"|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b"
+)
 _CLUMSY = re.compile(r"\{value\}[a-z]|  |\.\.$|\{label\}[a-z]")
 
 
@@ -168,6 +174,9 @@ def phrases(taxonomy: Taxonomy) -> Iterable[Issue]:
         for o in a.options:
             for person in PERSONS:
                 said = say(o.phrase or a.phrase, person, o.value)
+                if wrong := _UNBENT.search(said):
+                    yield _issue(a.path, "phrase", f"{wrong[0]!r}: put the verb in braces, in its base form: {said!r}")
+                    break
                 if "{" in said or "  " in said:
                     yield _issue(a.path, "phrase", f"does not come out whole for {o.value!r}: {said!r}")
                     break
