@@ -299,12 +299,12 @@ class Fill:
             column = self.given[:, b]
             for ban in self.priors.bans[b]:
                 clauses = ban.condition.clauses
-                if len(clauses) == 1 and clauses[0].key == attribute.path and attribute.options:
+                if len(clauses) == 1 and clauses[0].key == attribute.path:
                     hit = self.priors.forbids(b, ban, column)
                     words = clauses[0].words or frozenset()
-                    out[np.ix_(hit, [o.value in words for o in attribute.options])] = False
+                    out[np.ix_(hit, np.array([o.value in words for o in attribute.options], dtype=bool))] = False
             for clause in self.priors.attributes[b].condition.clauses:
-                if clause.key == attribute.path and clause.words is not None and attribute.options:
+                if clause.key == attribute.path and clause.words is not None:
                     fits = np.array([(o.value in clause.words) != clause.negated for o in attribute.options])
                     out[np.ix_(column != NOT_GIVEN, ~fits)] = False
         stuck = ~out.any(axis=1)

@@ -171,15 +171,17 @@ def phrases(taxonomy: Taxonomy) -> Iterable[Issue]:
                 yield _issue(a.path, "phrase", f"{fault}: {template!r}")
             if _CLUMSY.search(template):
                 yield _issue(a.path, "phrase", f"words run together or spaces doubled: {template!r}")
-        for o in a.options:
-            for person in PERSONS:
-                said = say(o.phrase or a.phrase, person, o.value)
-                if wrong := _UNBENT.search(said):
-                    yield _issue(a.path, "phrase", f"{wrong[0]!r}: put the verb in braces, in its base form: {said!r}")
-                    break
-                if "{" in said or "  " in said:
-                    yield _issue(a.path, "phrase", f"does not come out whole for {o.value!r}: {said!r}")
-                    break
+        said_of = [(o.phrase or a.phrase, o.value) for o in a.options] or [(a.phrase, "some")]
+        for template, value in said_of:
+            if fault := next(filter(None, (_unsaid(say(template, person, value)) for person in PERSONS)), ""):
+                yield _issue(a.path, "phrase", f"{value!r}: {fault}")
+
+
+def _unsaid(sentence: str) -> str:
+    """What is wrong with a sentence as said."""
+    if wrong := _UNBENT.search(sentence):
+        return f"{wrong[0].strip()!r}: put the verb in braces, in its base form: {sentence!r}"
+    return f"does not come out whole: {sentence!r}" if "{" in sentence or "  " in sentence else ""
 
 
 def values(taxonomy: Taxonomy) -> Iterable[Issue]:
