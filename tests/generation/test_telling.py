@@ -13,7 +13,8 @@ from deeppersona.schema.phrase import PERSONS, say
 
 # "to you is" is good English: you and they are judged where they are the subject, at the start of a sentence.
 DISAGREES = re.compile(
-    r"(?<!\b(?:would|should|could) )(?<!\b(?:did|does|will|must) )(?<!\bcan )(?<!\bmay )\b([Ss]he|[Hh]e) (have|are|do|go|were)\b|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b",
+    r"(?<!would )(?<!should )(?<!could )(?<!does )(?<!will )(?<!can )(?<!did )(?<!may )(?<!must )\b([Ss]he|[Hh]e) (have|are|do|go|were)\b"
+    r"|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b",
     re.MULTILINE,
 )
 

@@ -126,6 +126,17 @@ class Priors:
             )
         return self._found_in[i]
 
+    def forbids(self, i: int, ban: _Bans, codes: Ints) -> NDArray[np.bool_]:
+        """Which codes of attribute ``i`` a ban is about; none where nothing is settled or given."""
+        if not self.attributes[i].options:
+            number = self.attributes[i].number
+            value = codes * (number.step if number else 1.0)
+            return np.asarray((codes >= 0) & (value >= ban.low) & (value <= ban.high))
+        if self.attributes[i].kind == "many":
+            bits = int((ban.options * (1 << np.arange(len(ban.options)))).sum())
+            return np.asarray((codes >= 0) & ((codes & bits) != 0))
+        return np.asarray((codes >= 0) & ban.options[codes.clip(min=0)])
+
     def weights(self, i: int) -> tuple[Floats, Floats]:
         """(log weights (options,), leans (latents, options)) of an attribute with options."""
         if i not in self._compiled:
@@ -212,9 +223,8 @@ class Fill:
             attribute = self.priors.attributes[b]
             looks_at = Condition(tuple(c for c in attribute.condition.clauses if not c.is_fact))
             fits = self.cohort.mask(looks_at, self.attribute_mask)
-            if attribute.kind == "choice":
-                for ban in self.priors.bans[b]:
-                    fits &= ~(self._mask(ban.condition) & (column >= 0) & ban.options[column.clip(min=0)])
+            for ban in self.priors.bans[b]:
+                fits &= ~(self._mask(ban.condition) & self.priors.forbids(b, ban, column))
             out |= (column != NOT_GIVEN) & ~fits
         return out
 
@@ -290,9 +300,9 @@ class Fill:
             for ban in self.priors.bans[b]:
                 clauses = ban.condition.clauses
                 if len(clauses) == 1 and clauses[0].key == attribute.path:
-                    hit = (column >= 0) & ban.options[column.clip(0, len(ban.options) - 1)]
+                    hit = self.priors.forbids(b, ban, column)
                     words = clauses[0].words or frozenset()
-                    out[np.ix_(hit, [o.value in words for o in attribute.options])] = False
+                    out[np.ix_(hit, np.array([o.value in words for o in attribute.options], dtype=bool))] = False
             for clause in self.priors.attributes[b].condition.clauses:
                 if clause.key == attribute.path and clause.words is not None:
                     fits = np.array([(o.value in clause.words) != clause.negated for o in attribute.options])

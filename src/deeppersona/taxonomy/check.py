@@ -79,6 +79,12 @@ _COMMON_STEMS = frozenset(
 _VAGUE = re.compile(
     r"^(various|other|others|moderate|balanced|mixed|not applicable|n/a|prefer not to say|unspecified)$"
 )
+# A verb that does not go with its subject, except after a helping verb ("would she go"). You and they are judged where they
+# begin a sentence ("what comes to you is" is good English).
+_UNBENT = re.compile(
+    r"(?<!would )(?<!should )(?<!could )(?<!does )(?<!will )(?<!can )(?<!did )(?<!may )(?<!must )\b([Ss]he|[Hh]e) (have|are|do|go|were)\b"
+    r"|(?:^|[.;-] )(You|They) (has|is|does|goes|was)\b"
+)
 _CLUMSY = re.compile(r"\{value\}[a-z]|  |\.\.$|\{label\}[a-z]")
 
 
@@ -165,12 +171,17 @@ def phrases(taxonomy: Taxonomy) -> Iterable[Issue]:
                 yield _issue(a.path, "phrase", f"{fault}: {template!r}")
             if _CLUMSY.search(template):
                 yield _issue(a.path, "phrase", f"words run together or spaces doubled: {template!r}")
-        for o in a.options:
-            for person in PERSONS:
-                said = say(o.phrase or a.phrase, person, o.value)
-                if "{" in said or "  " in said:
-                    yield _issue(a.path, "phrase", f"does not come out whole for {o.value!r}: {said!r}")
-                    break
+        said_of = [(o.phrase or a.phrase, o.value) for o in a.options] or [(a.phrase, "some")]
+        for template, value in said_of:
+            if fault := next(filter(None, (_unsaid(say(template, person, value)) for person in PERSONS)), ""):
+                yield _issue(a.path, "phrase", f"{value!r}: {fault}")
+
+
+def _unsaid(sentence: str) -> str:
+    """What is wrong with a sentence as said."""
+    if wrong := _UNBENT.search(sentence):
+        return f"{wrong[0].strip()!r}: put the verb in braces, in its base form: {sentence!r}"
+    return f"does not come out whole: {sentence!r}" if "{" in sentence or "  " in sentence else ""
 
 
 def values(taxonomy: Taxonomy) -> Iterable[Issue]:
