@@ -126,7 +126,8 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     partner = np.where(had_partner, (age + gap).clip(min=adult, max=100), NONE)
     union = family.union_age[sex] + 3.2 * dice.normal("wed age")
     bound = np.minimum(age, np.where(columns["children"] > 0, first + 4, age))
-    wed = np.where(had_partner, np.minimum(np.rint(union).astype(np.int64), bound).clip(min=16), NONE)
+    wed = np.minimum(np.rint(union).astype(np.int64), bound).clip(min=16)
+    wed = np.where(had_partner, np.minimum(np.maximum(wed, age - partner + 16), age), NONE)  # neither of them a child
     youngest = np.where(ages >= 0, ages, 999).min(axis=1)
     grown = np.where(ages >= 0, ages - (family.first_birth - 1.5), -1.0)
     chance = (grown / 9.0).clip(0.0, 1.0)
@@ -139,9 +140,8 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
     younger = (dice.uniform("birth order") * (siblings + 1)).astype(np.int64)
     younger = np.minimum(younger, (age + 1) // 2)  # a small child has few brothers and sisters after it as yet
     order = siblings - younger + 1
-    mother = age + np.rint(family.first_birth + 1.7 * (order - 1) + 2.5 * dice.normal("mother age")).astype(
-        np.int64
-    ).clip(17, 44)
+    drawn = np.rint(family.first_birth + 1.7 * (order - 1) + 2.5 * dice.normal("mother age")).astype(np.int64)
+    mother = age + np.minimum(np.maximum(drawn, 17 + (1.5 * (order - 1)).astype(np.int64)), 46)
     father = mother + np.rint(np.maximum(family.age_gap + 3.0 * dice.normal("father age"), -3)).astype(np.int64)
     born = {"mother": mother - age, "father": father - age}
     parents = {}
@@ -153,6 +153,11 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
         parents[f"{parent}_age"] = np.where(lives & (years < 104), years, NONE)
     living = (parents["mother_age"] != NONE).astype(np.int64) + (parents["father_age"] != NONE)
     others, with_parents = _others(dice, columns, development, family.crowd, living)
+    # Small children's brothers and sisters live with them: no more than there is room for, but for a few grown ones.
+    room = (others - living).clip(min=0) + ((age - 8) // 3).clip(min=0)
+    siblings = np.where(with_parents & (age < 15), np.minimum(siblings, room), siblings)
+    younger = np.minimum(younger, siblings)
+    order = siblings - younger + 1
     out: Columns = {
         **parents,
         "with_parents": with_parents.astype(np.int64),
