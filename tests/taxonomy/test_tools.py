@@ -62,8 +62,10 @@ def test_particularity_is_inherited_from_what_is_required() -> None:
     gate = attribute(DISABILITY, options=["none", "deafness"], phrase="It is {value}.")
     first = attribute("health.disability.since", applies={DISABILITY: ["deafness"]})
     second = attribute("health.disability.then", applies={"health.disability.since": ["tea"]})
-    counts = by_stage(Taxonomy([gate, first, second]))
-    assert counts["living with disability"] == 2
+    able = attribute("health.disability.dances", applies={DISABILITY: {"not": ["deafness"]}})
+    any_ = attribute("health.disability.card", applies={DISABILITY: {"not": ["none"]}})
+    counts = by_stage(Taxonomy([gate, first, second, able, any_]))
+    assert counts["living with disability"] == 3
 
 
 def found(taxonomy: Taxonomy) -> dict[str, set[str]]:

@@ -21,14 +21,14 @@ def _only(*words: str) -> Callable[[Clause], bool]:
     return lambda c: bool(c.words) and not c.negated and (c.words or frozenset()) <= set(words)
 
 
-def _believers(c: Clause) -> bool:
-    words = c.words or frozenset()
-    return "none" in words if c.negated else bool(words) and "none" not in words
+def _without(word: str) -> Callable[[Clause], bool]:
+    """Whether a clause shuts out those whose answer is this word: not a believer, nobody to care for."""
 
+    def test(c: Clause) -> bool:
+        words = c.words or frozenset()
+        return word in words if c.negated else bool(words) and word not in words
 
-def _asked(c: Clause) -> bool:
-    """Any clause on an attribute that only a member has an answer other than *none* to."""
-    return True
+    return test
 
 
 # Stage or group -> clauses (key, test) any of which keeps an attribute to its members.
@@ -36,15 +36,15 @@ LIFE_STAGES: dict[str, tuple[tuple[str, Callable[[Clause], bool]], ...]] = {
     "children and teenagers": (("age", lambda c: c.high < 18),),
     "students": (("status", _only("student")),),
     "parents": (("children", lambda c: c.low >= 1), ("youngest_child", lambda c: True)),
-    "carers": ((CARED_FOR, _asked),),
+    "carers": ((CARED_FOR, _without("nobody at present")),),
     "retired": (("status", _only("retired")),),
-    "migrants": ((ARRIVAL, _asked),),
-    "living with disability": ((DISABILITY, _asked),),
+    "migrants": ((ARRIVAL, _without("born in the country")),),
+    "living with disability": ((DISABILITY, _without("none")),),
     "rural": (("urban", _only("rural")),),
     "urban": (("urban", _only("urban")),),
     "rich": (("income", lambda c: c.low >= 4),),
     "poor": (("income", lambda c: c.high <= 2),),
-    "believers": (("religion", _believers),),
+    "believers": (("religion", _without("none")),),
     "non-believers": (("religion", _only("none")),),
 }
 
