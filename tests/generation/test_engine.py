@@ -168,3 +168,14 @@ def test_many_numbers_and_scales() -> None:
     assert abs(np.mean(numbers) - 7) < 0.1  # type: ignore[arg-type]
     assert (fill.codes[:, 2] <= fill.cohort.columns["age"]).all()
     assert set(fill.codes[:, 3].tolist()) == {1, 2, 3}
+
+
+def test_nobody_is_told_the_same_thing_twice(people: dp.Population) -> None:
+    """Of two attributes that ask nearly the same, one at most is among a person's."""
+    selector = engine_for(dp.make_plan(1, "KE"), dp.shipped_taxonomy()).selector
+    paths = [a.path for a in selector.priors.attributes]
+    pairs = [(paths[i], paths[j]) for i, j in selector.same_matter.tolist()]
+    assert len(pairs) > 100
+    for person in people:
+        told = {t.path for t in person.traits if t.source == "prior"}
+        assert not [pair for pair in pairs if told.issuperset(pair)]

@@ -16,11 +16,12 @@ from deeppersona.errors import unknown
 from deeppersona.generation.cohort import Cohort
 from deeppersona.generation.latents import LATENT_INDEX
 from deeppersona.generation.priors import Priors
-from deeppersona.models.embedder import Embedder, Vectors, normalise
+from deeppersona.models.embedder import Embedder, Vectors, cosine, normalise
 from deeppersona.runtime.seed import Ints, label_keys
 from deeppersona.schema import vocabulary as v
 
 STRATA = len(v.STRATUM)
+SAME_MATTER = 0.75  # cosine of two questions from which on a person is told by one of them only
 # What a strong interest adds to the core, in words the embedder can compare.
 _INTEREST_WORDS = {
     "religiosity": "prayer faith religion church mosque temple",
@@ -75,6 +76,8 @@ class Selector:
             [1.0 + 0.35 * len(a.condition.clauses) + 0.25 * (a.path.count(".") - 2) for a in attributes]
         )
         self.keys = label_keys([f"select/{a.path}" for a in attributes])
+        asked = embedder.embed([f"{a.title} {a.title} {a.definition} {a.question}" for a in attributes])
+        self.same_matter = np.argwhere(np.triu(cosine(asked, asked), 1) > SAME_MATTER)
         self._word_vectors: dict[str, Vectors] = {}
 
     def _vector(self, text: str) -> Vectors:
@@ -113,11 +116,13 @@ class Selector:
         """Choose ``depth`` attributes a person from the pool (people, attributes); those given are always in."""
         pool = pool & (self.focus > 0)
         similarity = self.core_vectors(cohort, titles) @ self.vectors.T
-        stratum = self._strata(similarity, pool)
         with np.errstate(divide="ignore"):
             race = -np.log(cohort.dice.uniforms(self.keys)) / (self.rarity * np.maximum(self.focus, 1e-9))
         if given is not None:
             race = np.where(given, 0.0, race)
+        told_once = self._one_of_each_matter(pool, race)
+        pool = told_once if given is None else told_once | (pool & given)
+        stratum = self._strata(similarity, pool)
         rounds = self._rounds(race, stratum, pool) / np.maximum(self.focus, 1e-9)
         if given is not None:
             rounds = np.where(given, -1.0, rounds)
@@ -131,6 +136,19 @@ class Selector:
         chosen = np.zeros_like(pool)
         np.put_along_axis(chosen, order, chosen_sorted, axis=1)
         return Selection(chosen, stratum)
+
+    def _one_of_each_matter(self, pool: NDArray[np.bool_], race: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The pool without what asks a person nearly the same as something drawn before it: nobody is told twice."""
+        if not len(self.same_matter):
+            return pool
+        one, two = self.same_matter[:, 0], self.same_matter[:, 1]
+        both = np.ascontiguousarray((pool[:, one] & pool[:, two]).T)
+        first = np.ascontiguousarray((race[:, one] <= race[:, two]).T)
+        kept = np.ones(pool.shape[::-1], dtype=bool)  # (attributes, people): a pair at a time is a row at a time
+        for pair, (i, j) in enumerate(self.same_matter.tolist()):
+            kept[j] &= ~(both[pair] & first[pair])
+            kept[i] &= ~(both[pair] & ~first[pair])
+        return np.asarray(pool & kept.T)
 
     def _strata(self, similarity: Vectors, pool: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Thirds of the person's own pool by similarity: 0 near, 1 mid, 2 far."""
