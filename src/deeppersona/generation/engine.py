@@ -68,8 +68,9 @@ class Engine:
         self.plan, self.facts, self.taxonomy = plan, facts, taxonomy
         self.youngest = ADULT_AGE if plan.adults_only else 0
         self.anchors = parse_anchors({k: x for k, x in plan.anchors.items() if k != "country"}, facts)
-        self.priors = Priors(taxonomy)
-        self.selector = Selector(self.priors, embedder or default_embedder(), plan.depth, plan.ratio, plan.focus)
+        with without_gc():
+            self.priors = Priors(taxonomy)
+            self.selector = Selector(self.priors, embedder or default_embedder(), plan.depth, plan.ratio, plan.focus)
         usable = int((self.selector.focus > 0).sum())
         if plan.depth > usable:
             raise UsageError(

@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from deeppersona.errors import UsageError, nearest
+from deeppersona.errors import UsageError, nearest, unknown
 from deeppersona.runtime.executor import without_gc
+from deeppersona.schema import vocabulary as v
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Attribute, Category, Rule, Taxonomy
 from deeppersona.version import __version__
@@ -52,6 +53,7 @@ class _Compiled(BaseModel):
     categories: list[Category]
     attributes: list[Attribute]
     rules: list[Rule]
+    fingerprint: str
 
 
 def taxonomy_files(folder: Path) -> list[Path]:
@@ -87,6 +89,8 @@ def _explain(error: ValidationError, known: tuple[str, ...]) -> list[str]:
             field = str(detail["loc"][-1])
             misplaced = field in known and len(detail["loc"]) > 1
             message = "belongs to the attribute, not here" if misplaced else f"unknown field{nearest(field, known)}"
+        elif detail["type"] == "string_pattern_mismatch" and "leans" in detail["loc"]:
+            message = str(unknown("latent", str(detail["input"]), v.LATENT))
         elif detail["type"] == "string_type" and isinstance(detail["input"], bool):
             message = f'quote the value: write "yes" or "no", not {detail["input"]}'
         out.append(f"{place}: {message}" if place else message)
@@ -186,7 +190,9 @@ def _load_compiled(cache: Path | None) -> Taxonomy | None:
         return None
     with suppress(OSError, ValueError), without_gc():
         compiled = _Compiled.model_validate_json(cache.read_bytes())
-        return Taxonomy(compiled.attributes, compiled.categories, compiled.rules)
+        taxonomy = Taxonomy(compiled.attributes, compiled.categories, compiled.rules)
+        taxonomy.fingerprint = compiled.fingerprint
+        return taxonomy
     return None
 
 
@@ -198,11 +204,12 @@ def _save_compiled(cache: Path | None, taxonomy: Taxonomy) -> None:
         "categories": [c.model_dump() for c in taxonomy.categories],
         "attributes": [a.model_dump(exclude_defaults=True) for a in taxonomy.attributes],
         "rules": [r.model_dump(by_alias=True) for r in taxonomy.rules],
+        "fingerprint": taxonomy.fingerprint,
     }
     with suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False, encoding="utf-8") as handle:
-            json.dump(form, handle, ensure_ascii=False)
+            json.dump(form, handle, ensure_ascii=False, separators=(",", ":"))
         Path(handle.name).replace(cache)
 
 
