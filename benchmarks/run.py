@@ -26,7 +26,7 @@ from deeppersona.evaluation import diversity
 from deeppersona.evaluation.audit import TELLS_NOTHING, audit
 from deeppersona.evaluation.distribution import against_table
 from deeppersona.facts.tables import AGES, EDUCATION_AND_CHILD, shipped_facts
-from deeppersona.generation.priors import Fill
+from deeppersona.generation.fill import Fill
 from deeppersona.population.validators import validate
 from deeppersona.study import engine_for, make_plan
 

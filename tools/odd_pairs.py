@@ -20,7 +20,8 @@ import numpy as np
 
 from deeppersona.evaluation.audit import world_fills
 from deeppersona.facts.tables import shipped_facts
-from deeppersona.generation.priors import UNSET, Priors
+from deeppersona.generation.fill import UNSET
+from deeppersona.generation.priors import Priors
 from deeppersona.models.embedder import cosine, default_embedder
 from deeppersona.runtime.seed import Floats, Ints
 from deeppersona.taxonomy.read import shipped_taxonomy

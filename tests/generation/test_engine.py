@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import deeppersona as dp
-from deeppersona.generation.priors import LEAN, Fill, Priors
+from deeppersona.generation.fill import Fill
+from deeppersona.generation.priors import LEAN, Priors
 from deeppersona.generation.selection import focus_weight
 from deeppersona.schema.taxonomy import Attribute, Rule, Taxonomy
 from deeppersona.study import engine_for, make_plan

@@ -6,7 +6,8 @@ import deeppersona as dp
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.engine import cohort_of
-from deeppersona.generation.priors import Fill, Priors
+from deeppersona.generation.fill import Fill
+from deeppersona.generation.priors import Priors
 
 
 def whole_people(taxonomy: dp.Taxonomy, countries: Sequence[str], n: int, *, seed: int = 17) -> Fill:

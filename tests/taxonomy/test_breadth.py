@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 import deeppersona as dp
-from deeppersona.generation.priors import UNSET
+from deeppersona.generation.fill import UNSET
 from deeppersona.schema import vocabulary as v
 from deeppersona.taxonomy import tone
 from deeppersona.taxonomy.coverage import LIFE_STAGES, by_region, by_stage, is_regional, options_in, regions_reached

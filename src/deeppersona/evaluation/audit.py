@@ -15,7 +15,8 @@ from deeppersona.facts.tables import Facts, shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.core import world_weights
 from deeppersona.generation.engine import cohort_of
-from deeppersona.generation.priors import UNSET, Fill, Priors
+from deeppersona.generation.fill import UNSET, Fill
+from deeppersona.generation.priors import Priors
 from deeppersona.generation.stories import shipped_grammar
 from deeppersona.runtime.seed import Floats, Ints
 from deeppersona.schema.plan import Plan

@@ -16,8 +16,9 @@ from deeppersona.generation.anchors import Anchors, parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.cohort import Cohort, draw_cohort
 from deeppersona.generation.core import country_model, refuse_impossible
+from deeppersona.generation.fill import NOT_GIVEN, Fill, encode_given
 from deeppersona.generation.person import People, Person, with_given
-from deeppersona.generation.priors import NOT_GIVEN, Fill, Priors, Value, encode_given
+from deeppersona.generation.priors import Priors, Value
 from deeppersona.generation.records import core_traits, kin_traits, position_traits, spoken_value
 from deeppersona.generation.selection import Selection, Selector
 from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
