@@ -1,17 +1,17 @@
-"""Shared fixtures: the network is blocked, and a small cohort is made once."""
+"""Shared fixtures: the network is blocked but for this machine itself, and a small cohort is made once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pytest_socket import disable_socket
+from pytest_socket import socket_allow_hosts
 
 import deeppersona as dp
 
 
 def pytest_runtest_setup() -> None:
-    disable_socket(allow_unix_socket=True)
+    socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
 
 
 @pytest.fixture(scope="session")

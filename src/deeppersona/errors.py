@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+BY_YOU = "stopped by you"  # the reason of a stop that was asked for
+
 
 class DeepPersonaError(Exception):
     """The root: catch this to catch everything this library raises on purpose."""
@@ -22,6 +24,34 @@ class StoreError(DeepPersonaError):
     """The run folder cannot be read or written; nothing already written is lost."""
 
     exit_code = 2
+
+
+class ModelError(DeepPersonaError):
+    """A language model could not be asked. What was answered before is kept: the same command goes on from there."""
+
+
+class RateLimited(ModelError):
+    """The server asks for patience: ask again after ``after_s`` seconds, or after a pause of our own (None)."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Unreachable(ModelError):
+    """No usable answer came: connection, time limit or server error. Worth asking again."""
+
+
+class Malformed(ModelError):
+    """The server answered with something that is no completion. Worth asking again."""
+
+
+class NotSupported(UsageError):
+    """The server does not take such a request (HTTP 400); one of another shape it may."""
+
+
+class Stopped(ModelError):
+    """No further request is begun: the budget is spent, the user asked to stop, or the server is gone."""
 
 
 def nearest(word: str, choices: Iterable[str], n: int = 3) -> str:

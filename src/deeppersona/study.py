@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from deeppersona.corpus.shallow import Shallow
-from deeppersona.errors import UsageError
+from deeppersona.errors import Stopped, UsageError
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
@@ -22,12 +23,16 @@ from deeppersona.generation.engine import Engine
 from deeppersona.generation.enrich import deepen
 from deeppersona.runtime.executor import over_parts, without_gc
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_slots
-from deeppersona.schema.plan import DEPTH_RANGE, Plan
+from deeppersona.schema.plan import DEPTH_RANGE, Plan, Writing
 from deeppersona.schema.population import Population
 from deeppersona.schema.report import Failure, Issue
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, shipped_taxonomy
 from deeppersona.version import __version__
+
+if TYPE_CHECKING:  # what has to do with models is imported when one is asked for: the main job starts sooner without
+    from deeppersona.models.spec import Spec, Traffic
+    from deeppersona.population.written import Drawn, Estimate, Outcome, Tally
 
 Countries = str | Sequence[str] | Mapping[str, float] | None
 _PARALLEL_FROM = 4  # parts below which starting processes costs more than it saves
@@ -60,7 +65,7 @@ def countries(wanted: Countries) -> dict[str, float]:
 def make_plan(
     n: int, country: Countries = None, *, seed: int = 0, depth: int = 220, ratio: Sequence[int] = (5, 3, 2),
     focus: Mapping[str, float] | None = None, anchors: Mapping[str, Any] | None = None, adults_only: bool = True,
-    book: bool = False, taxonomy: Taxonomy | None = None, shallow: str | None = None,
+    book: bool = False, taxonomy: Taxonomy | None = None, shallow: str | None = None, writing: Writing | None = None,
 ) -> Plan:  # fmt: skip
     """Freeze what is wanted into a plan. UsageError where it cannot be meant, before anything is made."""
     facts = shipped_facts()
@@ -92,12 +97,31 @@ def make_plan(
         return Plan(
             n=n, countries=weights, seed=seed, depth=depth, ratio=tuple(ratio), focus=dict(focus or {}),
             anchors={k: x for k, x in given.items() if k not in ("country", "region")}, adults_only=adults_only,
-            book=book, taxonomy=taxonomy.fingerprint, engine=__version__, given=shallow,
+            book=book, taxonomy=taxonomy.fingerprint, engine=__version__, given=shallow, writing=writing,
         )  # fmt: skip
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place_of = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"plan: {place_of}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def make_writing(
+    roles: Mapping[str, Spec], *, temperature: float = 0.9, colour: int = 0, book_words: int = 0, counter: bool = True
+) -> Writing:
+    """What a model is to write, for a plan. UsageError where no writer is named or a figure is out of range."""
+    from deeppersona import prompts
+
+    if "writer" not in roles:
+        raise UsageError("no model writes: name one with --model SPEC, besides the judge")
+    judge = roles.get("judge")
+    try:
+        return Writing(
+            writer=roles["writer"].name, judge=judge.name if judge else None, prompts=prompts.fingerprint(),
+            temperature=temperature, colour=colour, book_words=book_words, counter=counter,
+        )  # fmt: skip
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
 
 
 def engine_for(plan: Plan, taxonomy: Taxonomy) -> Engine:
@@ -111,6 +135,7 @@ def generate(
     n: int, country: Countries = None, *, seed: int = 0, depth: int = 220, ratio: Sequence[int] = (5, 3, 2),
     focus: Mapping[str, float] | None = None, anchors: Mapping[str, Any] | None = None, adults_only: bool = True,
     book: bool = False, taxonomy: Taxonomy | None = None, out: Path | str | None = None,
+    model: str | Sequence[str] | None = None, traffic: Traffic | None = None, **writing: Any,
 ) -> Population:  # fmt: skip
     """Make ``n`` deep synthetic people.
 
@@ -126,6 +151,10 @@ def generate(
         book: also write the long narrative.
         taxonomy: another tree than the shipped one.
         out: a run folder to write (and to resume); none keeps the people in memory.
+        model: who writes what figures cannot: ``openai:NAME``, ``openai:NAME@URL``, ``local:FILE.gguf``; also
+            ``judge=SPEC``. None: nobody, which needs no key and no network.
+        traffic: requests at once, budget, prices, time limits.
+        writing: with a model: ``temperature``, ``colour``, ``book_words``, ``counter`` (see ``make_writing``).
 
     Returns:
         The population, in the order of the slots. People who could not be made are counted in ``failures``.
@@ -135,10 +164,26 @@ def generate(
 
     """
     taxonomy = taxonomy or shipped_taxonomy()
+    roles: Mapping[str, Spec] = {}
+    if model:
+        from deeppersona.models.spec import parse_roles
+
+        roles = parse_roles([model] if isinstance(model, str) else model)
     plan = make_plan(
         n, country, seed=seed, depth=depth, ratio=ratio, focus=focus, anchors=anchors, adults_only=adults_only,
-        book=book, taxonomy=taxonomy,
+        book=book, taxonomy=taxonomy, writing=make_writing(roles, **writing) if roles else None,
     )  # fmt: skip
+    if roles:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(out) if out is not None else Path(folder) / "run"
+            outcome = write(plan, place, taxonomy, roles, traffic)
+            if outcome.stopped:
+                raise Stopped(f"{outcome.stopped}; {outcome.people} of {n} people are written")
+            return (
+                load(place)
+                if out is not None
+                else Population(list(RunFolder(place).records()), failures=outcome.failures)
+            )
     if out is not None:
         run(plan, Path(out), taxonomy)
         return load(out)
@@ -193,39 +238,92 @@ def run(
         return folder.finish()
 
 
+def write(
+    plan: Plan, out: Path, taxonomy: Taxonomy, roles: Mapping[str, Spec], traffic: Traffic | None = None, *,
+    repair: bool = False, progress: Callable[[Tally], None] = lambda tally: None,
+) -> Outcome:  # fmt: skip
+    """Make a plan that a model writes into a run folder, or go on with it; nothing paid for is paid for again."""
+    from deeppersona.population.written import run_written
+
+    folder = RunFolder(out)
+    engine = engine_for(plan, taxonomy)
+    with folder.writing(plan):
+        return run_written(engine, folder, roles, traffic or _traffic(), repair=repair, progress=progress)
+
+
+def estimate(
+    plan: Plan, out: Path, taxonomy: Taxonomy, roles: Mapping[str, Spec], traffic: Traffic | None = None
+) -> Estimate:  # fmt: skip
+    """What a plan will cost, from a pilot of its first three people, who are kept and not paid for again."""
+    from deeppersona.population import written
+
+    folder = RunFolder(out)
+    engine = engine_for(plan, taxonomy)
+    with folder.writing(plan):
+        return written.estimate(engine, folder, roles, traffic or _traffic())
+
+
 def enrich(
     people: Sequence[Shallow], out: Path, taxonomy: Taxonomy, *, country: Countries = None, seed: int = 0,
     depth: int = 220, focus: Mapping[str, float] | None = None, ratio: Sequence[int] = (5, 3, 2), book: bool = False,
+    writing: Writing | None = None, roles: Mapping[str, Spec] | None = None, traffic: Traffic | None = None,
+    progress: Callable[[Tally], None] = lambda tally: None,
 ) -> tuple[int, list[Issue]]:  # fmt: skip
-    """Deepen shallow personas into a run folder, in their order. Returns (people, warnings on what was not taken up)."""
+    """Deepen shallow personas into a run folder, in their order. Returns (people, warnings on what was not taken up).
+
+    With a model (``writing`` and ``roles``) free texts are read by it first, and what it writes is added.
+    """
     if not people:
         raise UsageError("there is nobody to deepen; the file holds no line")
-    digest = hashlib.sha256(repr(people).encode()).hexdigest()[:16]
     plan = make_plan(
-        len(people),
-        country,
-        seed=seed,
-        depth=depth,
-        ratio=ratio,
-        focus=focus,
-        book=book,
-        taxonomy=taxonomy,
-        shallow=digest,
-    )
+        len(people), country, seed=seed, depth=depth, ratio=ratio, focus=focus, book=book, taxonomy=taxonomy,
+        shallow=hashlib.sha256(repr(people).encode()).hexdigest()[:16], writing=writing,
+    )  # fmt: skip
     engine = Engine(plan, shipped_facts(), taxonomy)
     folder = RunFolder(out)
     warnings: list[Issue] = []
     with folder.writing(plan):
+        if writing is not None and roles is not None:
+            return _enrich_written(engine, folder, people, roles, traffic or _traffic(), progress)
         done = folder.finished(plan)
         for number in range(part_count(plan)):
             if number in done:
                 continue
             slots = part_slots(plan, number)
-            records, issues = deepen(engine, people[slots.start : slots.stop], slots.start)
+            drafts, issues = deepen(engine, people[slots.start : slots.stop], slots.start)
             warnings += issues
-            folder.commit(number, lines_of(records), len(records), [])
+            folder.commit(number, lines_of([draft.record for draft in drafts]), len(drafts), [])
         made, _ = folder.finish()
     return made, warnings
+
+
+def _enrich_written(
+    engine: Engine, folder: RunFolder, people: Sequence[Shallow], roles: Mapping[str, Spec], traffic: Traffic,
+    progress: Callable[[Tally], None],
+) -> tuple[int, list[Issue]]:  # fmt: skip
+    from deeppersona.population.written import read_all, run_written
+
+    read, warnings = read_all(folder, people, roles, traffic)
+
+    def draw(numbers: Sequence[int]) -> list[Drawn]:
+        out: list[Drawn] = []
+        for number in numbers:
+            slots = part_slots(engine.plan, number)
+            drafts, issues = deepen(engine, read[slots.start : slots.stop], slots.start)
+            warnings.extend(issues)
+            out.append((number, len(slots), drafts, []))
+        return out
+
+    outcome = run_written(engine, folder, roles, traffic, progress=progress, draw=draw)
+    if outcome.stopped:
+        raise Stopped(f"{outcome.stopped}; {outcome.people} of {len(people)} people are written")
+    return outcome.people, warnings
+
+
+def _traffic() -> Traffic:
+    from deeppersona.models.spec import Traffic
+
+    return Traffic()
 
 
 def _cores() -> int:

@@ -5,14 +5,33 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from deeppersona import study
 from deeppersona.errors import UsageError
+from deeppersona.evaluation.sameness import MEASURES, write_sameness
 from deeppersona.population.validators import registered, validate
 from deeppersona.runtime.store import RunFolder
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
+
+
+def show_sameness(found: dict[str, Any], as_json: bool) -> None:
+    """Print how alike people are told; where it is known, before and after worn phrasings were ruled out."""
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    both = "before" in found["portraits"]
+    columns = ("all", "before", "after") if both else ("all",)
+    table = Table("sameness", *(f"{kind}, {c}" for kind in ("portraits", "stories") for c in columns))
+    for key, words in MEASURES.items():
+        table.add_row(words, *(f"{found[kind][c][key]:.3f}" for kind in ("portraits", "stories") for c in columns))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"  {found['name_repeated']:.1%} of {found['people']} people share their whole name with another")
 
 
 @click.command("check")
@@ -21,8 +40,9 @@ from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
     "--taxonomy", "folder", type=click.Path(path_type=Path), help="The taxonomy of the run, if not the shipped one."
 )
 @click.option("--show", type=click.IntRange(min=0), default=20, show_default=True, help="How many issues to print.")
+@click.option("--diversity", is_flag=True, help="Also measure how alike the people are told (diversity.json).")
 @click.option("--json", "as_json", is_flag=True, help="Print all issues as JSON.")
-def command(run: Path, folder: Path | None, show: int, as_json: bool) -> None:
+def command(run: Path, folder: Path | None, show: int, diversity: bool, as_json: bool) -> None:
     """Look for contradictions in a run with the validators. Exit code 2 when one is found."""
     taxonomy = read_taxonomy(folder or SHIPPED)
     if RunFolder(run).plan().taxonomy != taxonomy.fingerprint:
@@ -39,5 +59,7 @@ def command(run: Path, folder: Path | None, show: int, as_json: bool) -> None:
             f"{len(population)} people, {len(registered())} validators, {len(issues)} contradictions"
             + (": " + ", ".join(f"{rule} {n}" for rule, n in by_rule.most_common()) if issues else "")
         )
+    if diversity:
+        show_sameness(write_sameness(run), as_json)
     if issues:
         raise click.exceptions.Exit(2)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from deeppersona import study
 from deeppersona.cli.generate import pairs, parse_ratio
+from deeppersona.cli.model_options import read_asking, read_writing, writing
+from deeppersona.cli.written import progress_of
 from deeppersona.corpus.shallow import read_shallow
+from deeppersona.errors import UsageError
 from deeppersona.studio.gallery import write_gallery
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
@@ -30,10 +34,11 @@ from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 @click.option(
     "--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+@writing
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON; with a model, events as they come.")
 def command(
     source: Path, out: Path, country: tuple[str, ...], seed: int, depth: int, focus: tuple[str, ...], ratio: str,
-    book: bool, folder: Path | None, as_json: bool,
+    book: bool, folder: Path | None, as_json: bool, **raw: Any,
 ) -> None:  # fmt: skip
     r"""Deepen the shallow personas of a JSON-lines file; what is given stays untouched, with the source `given`.
 
@@ -41,14 +46,21 @@ def command(
     A line may be a record of ours, a flat object, or PersonaHub's form:
       {"age": 34, "occupation": "nurse", "country": "KE", "interests": ["choir"]}
       {"persona": "A retired bus driver from Lima who loves chess"}
+
+    With --model, free texts are read by the model too: what it reads must stand in the text to count as given.
     """
     taxonomy = read_taxonomy(folder or SHIPPED)
     people = list(read_shallow(source))
     weights = {k: float(w) for k, w in pairs(focus, "focus").items()}
-    made, warnings = study.enrich(
-        people, out, taxonomy, country=list(country) or None, seed=seed, depth=depth, focus=weights,
-        ratio=parse_ratio(ratio), book=book,
-    )  # fmt: skip
+    roles, traffic = read_asking(raw) if raw["models"] else ({}, None)
+    if not roles and read_writing(raw):
+        raise UsageError("there is no model to write: name one with --model SPEC")
+    with progress_of(len(people), as_json and bool(roles)) as progress:
+        made, warnings = study.enrich(
+            people, out, taxonomy, country=list(country) or None, seed=seed, depth=depth, focus=weights,
+            ratio=parse_ratio(ratio), book=book, roles=roles, traffic=traffic, progress=progress,
+            writing=study.make_writing(roles, **read_writing(raw)) if roles else None,
+        )  # fmt: skip
     write_gallery(out)
     if as_json:
         click.echo(

@@ -14,8 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deeppersona import study
+from deeppersona.cli.model_options import read_asking, read_writing, writing
+from deeppersona.cli.written import progress_of, show_estimate, usage_line
 from deeppersona.corpus.export import FORMATS, export
-from deeppersona.errors import UsageError, unknown
+from deeppersona.errors import BY_YOU, UsageError, unknown
+from deeppersona.evaluation.sameness import write_sameness
+from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.studio.gallery import write_gallery
@@ -24,6 +28,7 @@ from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 _PLAN_KEYS: dict[str, type | tuple[type, ...]] = {
     "n": int, "country": (str, list, dict), "seed": int, "depth": int, "ratio": (str, list), "focus": dict,
     "anchor": dict, "adults_only": bool, "book": bool, "taxonomy": str, "format": (str, list), "out": str,
+    "model": (str, list), "temperature": (int, float), "colour": int, "book_words": int, "diversity": str,
 }  # fmt: skip
 
 
@@ -128,14 +133,16 @@ def _focus(raw: dict[str, Any]) -> dict[str, float]:
 )
 @click.option("--resume/--no-resume", default=True, help="Going on with a run begun before is the default.")
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+@writing
+@click.option("--estimate", is_flag=True, help="Write three people, say what all would cost and take, and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON; with a model, events as they come.")
 def command(
     n: int | None, country: tuple[str, ...], seed: int | None, depth: int | None, anchor: tuple[str, ...],
     focus: tuple[str, ...], ratio: str | None, adults_only: bool | None, book: bool | None, plan_file: Path | None,
     folder: Path | None, out: Path | None, formats: tuple[str, ...], workers: int | None, resume: bool, repair: bool,
-    as_json: bool,
+    estimate: bool, as_json: bool, **raw: Any,
 ) -> None:  # fmt: skip
-    r"""Make deep personas of real countries, with no model and no key.
+    r"""Make deep personas of real countries, with no model and no key; with --model, a model writes what figures cannot.
 
     \b
     Examples:
@@ -143,6 +150,8 @@ def command(
       deeppersona generate -n 40 --country IN=3 --country BR=1 --out runs/two
       deeppersona generate -n 5 --country DE --anchor age=60..75 --anchor occupation=nurse --out runs/nurses
       deeppersona generate -n 100 --focus health=3 --focus work=0.5 --depth 300 --out runs/health
+      deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --estimate --out runs/written
+      deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --budget 5 --out runs/written
 
     Stopped at any moment, the same command goes on where it was and ends with the same bytes.
     """
@@ -150,6 +159,12 @@ def command(
     folder = folder or (Path(file["taxonomy"]) if "taxonomy" in file else SHIPPED)
     taxonomy = read_taxonomy(folder)
     wanted: Any = list(country) or file.get("country")
+    raw["models"] = raw["models"] or tuple([m] if isinstance(m := file.get("model", []), str) else m)
+    for key in ("temperature", "colour", "book_words", "diversity"):
+        raw[key] = raw[key] if raw[key] is not None else file.get(key)
+    roles, traffic = read_asking(raw) if raw["models"] else ({}, None)
+    if not roles and (estimate or read_writing(raw)):
+        raise UsageError("there is no model to write: name one with --model SPEC")
     plan = study.make_plan(
         n if n is not None else file.get("n", 12), wanted, seed=seed if seed is not None else file.get("seed", 0),
         depth=depth if depth is not None else file.get("depth", 220),
@@ -158,6 +173,7 @@ def command(
         anchors=pairs(anchor, "anchor") or file.get("anchor", {}),
         adults_only=adults_only if adults_only is not None else file.get("adults_only", True),
         book=book if book is not None else file.get("book", False), taxonomy=taxonomy,
+        writing=study.make_writing(roles, **read_writing(raw)) if roles else None,
     )  # fmt: skip
     out = out or Path(file.get("out", "runs/run"))
     if not resume and (out / "plan.json").exists():
@@ -167,12 +183,23 @@ def command(
         if name not in ("jsonl", *FORMATS):
             raise unknown("format", name, ["jsonl", *FORMATS])
     began = time.perf_counter()
-    people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair)
+    stopped = ""
+    if estimate:
+        show_estimate(study.estimate(plan, out, taxonomy, roles, traffic), out, as_json)
+        return
+    if roles:
+        with progress_of(plan.n, as_json) as progress:
+            outcome = study.write(plan, out, taxonomy, roles, traffic, repair=repair, progress=progress)
+        people, failed, stopped = outcome.people, outcome.failures, outcome.stopped
+    else:
+        people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair)
     write_gallery(out)
+    if roles and raw["diversity"] != "off":
+        write_sameness(out)
     for name in more:
         if name != "jsonl":
             export(study.load(out), name, out / f"export-{name}", plan=plan)
-    _closing(out, plan.n, people, failed, time.perf_counter() - began, as_json)
+    _closing(out, plan, people, failed, time.perf_counter() - began, as_json, stopped)
 
 
 def _run_with_bar(
@@ -188,22 +215,30 @@ def _run_with_bar(
         )  # fmt: skip
 
 
-def _closing(out: Path, n: int, people: int, failed: int, seconds: float, as_json: bool) -> None:
+def _closing(out: Path, plan: Plan, people: int, failed: int, seconds: float, as_json: bool, stopped: str) -> None:
     if as_json:
-        click.echo(
-            json.dumps(
-                {"out": str(out), "asked": n, "people": people, "failures": failed, "seconds": round(seconds, 2)}
-            )
-        )
+        summary = {"out": str(out), "asked": plan.n, "people": people, "failures": failed, "seconds": round(seconds, 2)}
+        if plan.writing is not None:
+            summary |= {"event": "done", "stopped": stopped, "usage": RunFolder(out).usage()}
+        click.echo(json.dumps(summary))
     else:
         console = Console(highlight=False, soft_wrap=True)
         console.print(
             f"[bold]{people}[/] people in {seconds:.1f} s, in [bold]{out}[/]"
             + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else "")
         )
+        if plan.writing is not None:
+            console.print(f"  {usage_line(out)}")
+        if stopped:
+            console.print(
+                f"  [bold]stopped[/] after {people} of {plan.n}: {stopped}\n"
+                "  next  run the same command again to go on: nothing paid for is paid for again"
+            )
         console.print(f"  open  {out / 'index.html'}\n  read  deeppersona show {out}\n  check deeppersona check {out}")
         console.print(
             "  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described."
         )
+    if stopped:
+        raise click.exceptions.Exit(130 if stopped == BY_YOU else 1)
     if failed and not people:
         raise click.exceptions.Exit(1)

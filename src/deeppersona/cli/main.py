@@ -18,6 +18,7 @@ COMMANDS = {
     "enrich": ("enrich", "Deepen shallow personas you already have; what is given stays untouched."),
     "check": ("check", "Look for contradictions in a run with the validators."),
     "gallery": ("gallery", "Write the page index.html of a run again."),
+    "models": ("models", "Say what a language model endpoint can do; list prices."),
     "taxonomy": ("taxonomy", "Browse, check, import and export trees of human attributes."),
     "facts": ("facts", "Show the figures behind a country and where they come from."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),

@@ -62,10 +62,14 @@ def _person(console: Console, persona: Persona) -> None:
         for t in traits:
             path = t.path.partition(".")[2].replace("_", " ").replace(".", " / ")
             table.add_row(
-                path, escape(_words(t)), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t))
+                path, escape(_words(t)) + (f" [dim]{escape(t.colour)}[/]" if t.colour else ""), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t))
             )
         console.print()
         console.print(table)
+    if persona.missing:
+        console.print(f"\n  [bold]{len(persona.missing)} holes in what the model wrote[/]; what stands in was drawn")
+        for hole in persona.missing:
+            console.print(f"  {escape(hole.path)}: [dim]{escape(hole.reason)}[/]")
 
 
 @click.command("show")

@@ -32,11 +32,11 @@ _AGE = re.compile(
     r"\b(\d{1,3})[- ]years?[- ]old\b|\baged? (\d{1,3})\b|\bage of (\d{1,3})\b|\bin (?:his|her|their) (?:(early|mid|late)[- ])?(\d)0s\b",
     re.IGNORECASE,
 )
-_SEX = {
+GENDERED = {
     "female": re.compile(r"\b(woman|mother|wife|girl|grandmother|daughter|sister|widow|she|her|herself|housewife|lady|actress|waitress)\b", re.I),
     "male": re.compile(r"\b(man|father|husband|boy|grandfather|son|brother|widower|he|his|himself|gentleman|waiter)\b", re.I),
 }  # fmt: skip
-_MARITAL = {
+MARRIED = {
     "married": re.compile(r"\b(married|husband and|wife and|(?:his|her) (?:wife|husband))\b", re.I),
     "divorced": re.compile(r"\b(divorced|divorcee?)\b", re.I),
     "widowed": re.compile(r"\b(widowed|widow|widower)\b", re.I),
@@ -84,6 +84,12 @@ def _finders() -> tuple[re.Pattern[str], dict[str, str], re.Pattern[str], dict[s
     return pattern(places), places, pattern(jobs), jobs
 
 
+def named_places(text: str) -> set[str]:
+    """The countries a text names, by name, people or code."""
+    pattern, places, _, _ = _finders()
+    return {places[m.casefold()] for m in pattern.findall(text)} | ({text} & Facts().countries.keys())
+
+
 def recognise(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Read off a free line what is safe: age, sex, country, occupation, marital status, interests.
 
@@ -98,7 +104,7 @@ def recognise(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
             low = int(m[5]) * 10
             first, last = {"early": (0, 3), "mid": (4, 6), "late": (7, 9)}.get((m[4] or "").lower(), (0, 9))
             core["age"] = f"{low + first}..{low + last}"
-    sexes = {sex for sex, pattern in _SEX.items() if pattern.search(text)}
+    sexes = {sex for sex, pattern in GENDERED.items() if pattern.search(text)}
     if len(sexes) == 1:
         core["sex"] = sexes.pop()
     place_pattern, places, job_pattern, jobs = _finders()
@@ -114,7 +120,7 @@ def recognise(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
             core["occupation"] = title
     elif _RETIRED.search(text):
         core["employment_status"] = "retired"
-    states = {state for state, pattern in _MARITAL.items() if pattern.search(text)}
+    states = {state for state, pattern in MARRIED.items() if pattern.search(text)}
     if len(states) == 1:
         core["marital_status"] = states.pop()
     interests = tuple(dict.fromkeys(m.strip().rstrip("'\"") for m in _INTEREST.findall(text)))[:5]

@@ -22,6 +22,7 @@ from deeppersona.generation.priors import Priors, Value
 from deeppersona.generation.records import core_traits, kin_traits, position_traits, spoken_value
 from deeppersona.generation.selection import Selection, Selector
 from deeppersona.generation.stories import Told, shipped_grammar, tell, telling_uniforms
+from deeppersona.generation.texts import Texts
 from deeppersona.models.embedder import Embedder, default_embedder
 from deeppersona.runtime.executor import without_gc
 from deeppersona.runtime.seed import Dice, Floats, label_keys
@@ -30,7 +31,7 @@ from deeppersona.schema.phrase import Person as Pronoun
 from deeppersona.schema.phrase import capitalise, conjugate, singular
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
-from deeppersona.schema.taxonomy import Taxonomy
+from deeppersona.schema.taxonomy import Attribute, Taxonomy
 
 Record = dict[str, Any]
 _KEPT = 200_000  # sentences and values remembered, so that memory stays flat however many people are made
@@ -39,6 +40,20 @@ _EVIDENCE: list[list[dict[str, object]]] = [
     [{"stratum": stratum} | ({"p": percent / 100} if percent else {}) for percent in range(101)]
     for stratum in v.STRATUM
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A person drawn whole, before a model writes: the record, who it is about, what can be said, what is left to write.
+
+    ``texts`` are the attributes that figures cannot fill; without a model they are left out.
+    """
+
+    record: Record
+    person: Person
+    told: list[Told]
+    sayable: tell_of.Sayable
+    texts: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,7 @@ class Engine:
         self._choices = [
             tuple(o.value for o in a.options) if a.kind == "choice" else () for a in self.priors.attributes
         ]
+        self.texts = Texts(taxonomy, plan.focus) if plan.writing is not None else None
         self.telling = np.array([a.telling for a in self.priors.attributes])
 
     def refuse_impossible(self) -> None:
@@ -103,8 +119,20 @@ class Engine:
         with without_gc():
             return self.finish(self.cohort(slots), given)
 
+    def drafts(self, slots: Sequence[int]) -> tuple[list[Draft], list[Failure]]:
+        """Draw the people of some slots as far as figures go, for a model to write on."""
+        with without_gc():
+            return self.drawn(self.cohort(slots), None)
+
     def finish(self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None = None) -> Made:
         """Take drawn cores to whole people. ``given`` are attribute values to keep, one mapping a person."""
+        drafts, failures = self.drawn(cohort, given)
+        return Made([draft.record for draft in drafts], failures)
+
+    def drawn(
+        self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None
+    ) -> tuple[list[Draft], list[Failure]]:  # fmt: skip
+        """Take drawn cores to drafts."""
         chosen = self.stories.choose(cohort)
         codes = None if given is None else encode_given(self.priors, given)
         fill = Fill(self.priors, cohort, codes)
@@ -117,7 +145,8 @@ class Engine:
         fitting = self.portraits.fitting(cohort)
         story_u, portrait_u = telling_uniforms(cohort.dice), tell_of.portrait_uniforms(cohort)
         order = self.priors.place_in_order
-        records, failures = [], []
+        texts = self.texts.choose(fill, self.plan) if self.texts is not None else None
+        drafts, failures = [], []
         for i in range(len(cohort)):
             slot = int(cohort.dice.slots[i])
             if not cohort.made[i]:
@@ -131,8 +160,9 @@ class Engine:
             told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
             rows = np.nonzero(selection.chosen[i])[0]
             rows = rows[np.argsort(order[rows], kind="stable")]
-            records.append(self._record(cohort, person, told, fill, selection, rows, fitting, portrait_u[i]))
-        return Made(records, failures)
+            record, sayable = self._record(cohort, person, told, fill, selection, rows, fitting, portrait_u[i])
+            drafts.append(Draft(record, person, told, sayable, texts[i] if texts is not None else ()))
+        return drafts, failures
 
     def sentence(self, i: int, code: int, person: Pronoun) -> str:
         """The phrase of an attribute with its value; kept, since the same are said again and again."""
@@ -164,7 +194,7 @@ class Engine:
     def _record(
         self, cohort: Cohort, person: Person, told: list[Told], fill: Fill, selection: Selection,
         rows: NDArray[np.intp], fitting: dict[str, list[list[int]]], u: Floats,
-    ) -> Record:  # fmt: skip
+    ) -> tuple[Record, tell_of.Sayable]:  # fmt: skip
         i = person.index
         codes: list[int] = fill.codes[i, rows].tolist()
         traits = core_traits(cohort, person) + kin_traits(person) + position_traits(cohort, i)
@@ -195,7 +225,7 @@ class Engine:
         }  # fmt: skip
         if self.plan.book:
             record["book"] = tell_of.book(person, sayable, told, self.taxonomy.categories, text, roll)
-        return record
+        return record, sayable
 
     def _prior_traits(
         self, fill: Fill, selection: Selection, i: int, rows: NDArray[np.intp], codes: list[int]

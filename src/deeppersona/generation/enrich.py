@@ -13,7 +13,7 @@ from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import FIELDS, Anchors, parse_anchors
 from deeppersona.generation.cohort import Cohort, draw_cohort, merge
 from deeppersona.generation.core import conditional_cells, country_model
-from deeppersona.generation.engine import Engine, Record
+from deeppersona.generation.engine import Draft, Engine, Record
 from deeppersona.models.embedder import default_embedder
 from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema.condition import Clause
@@ -93,8 +93,8 @@ def _let_go(anchors: Anchors, key: str, line: int) -> Issue:
                  message=f"line {line}: kept as given, but the rest is drawn without it")  # fmt: skip
 
 
-def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tuple[list[Record], list[Issue]]:
-    """Deepen people, in their order; returns the records and, as warnings, what could not be taken up."""
+def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tuple[list[Draft], list[Issue]]:
+    """Deepen people, in their order; returns the drafts and, as warnings, what could not be taken up."""
     facts, cells = engine.facts, _Cells(engine.facts)
     cohorts: list[Cohort] = []
     warnings: list[Issue] = []
@@ -114,8 +114,10 @@ def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tu
         cohort.made[:] = True
         cohort.given_core = [_kept_core(shallow, code)]
         cohorts.append(cohort)
-    made = engine.finish(merge(cohorts), [shallow.given for shallow in people])
-    return [_keep_given(record, shallow) for record, shallow in zip(made.records, people, strict=True)], warnings
+    drafts, _ = engine.drawn(merge(cohorts), [shallow.given for shallow in people])
+    for draft, shallow in zip(drafts, people, strict=True):
+        _keep_given(draft.record, shallow)
+    return drafts, warnings
 
 
 def _kept_core(shallow: Shallow, code: str) -> dict[str, object]:
@@ -126,7 +128,7 @@ def _kept_core(shallow: Shallow, code: str) -> dict[str, object]:
     return kept
 
 
-def _keep_given(record: Record, shallow: Shallow) -> Record:
+def _keep_given(record: Record, shallow: Shallow) -> None:
     """Put every given trait in, untouched, before what was drawn; nothing given is lost."""
     given: dict[str, Any] = dict(shallow.given)
     if shallow.text:
@@ -141,4 +143,3 @@ def _keep_given(record: Record, shallow: Shallow) -> Record:
     ]  # fmt: skip
     n_core = sum(t["path"].startswith("demographics.") for t in traits[:20])
     record["traits"] = traits[:n_core] + extra + traits[n_core:]
-    return record

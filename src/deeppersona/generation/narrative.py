@@ -326,8 +326,10 @@ def _compose(
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
-def system_prompt(person: Person, traits: Sayable, told: Sequence[Told], portrait_text: str) -> str:
-    """A prompt for role-play: who you are, what you know of yourself, how to answer."""
+def system_prompt(
+    person: Person, traits: Sayable, told: Sequence[Told], portrait_text: str, heart: Sequence[str] = ()
+) -> str:  # fmt: skip
+    """A prompt for role-play: who you are, what matters to you (``heart``), what you know of yourself, how to answer."""
     work = {
         "employed": f"You work as {with_article(person.job)}.", "self_employed": f"You work for yourself as {with_article(person.job)}.",
         "unemployed": "You are out of work.", "homemaker": "You keep the house.", "retired": "You are retired.",
@@ -339,6 +341,7 @@ def system_prompt(person: Person, traits: Sayable, told: Sequence[Told], portrai
         f"You are {person.name.whole}, {person.age}, of {person.place}, {person.country_name}. {work} "
         f"Your language at home is {person.language}.\n\n"
         f"How others would tell it:\n{portrait_text}\n\n"
+        + ("\n".join(heart) + "\n\n" if heart else "")
         + (f"What happened to you:\n{past}\n\n" if past else "")
         + f"Some of what is true of you:\n{facts}\n\n"
         "Answer as this person would: in the first person, from this life, with its words, its gaps and its opinions. "

@@ -31,7 +31,7 @@ from deeppersona.schema.phrase import capitalise, conjugate
 SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 GRAMMAR = Path(__file__).parent / "grammar" / "stories"
 MOST = 3
-_YEAR = 2026
+THIS_YEAR = 2026
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
@@ -203,7 +203,7 @@ def _fillers(person: Person, at: int, jobs: Occupations, u: Floats) -> dict[str,
     """What can be said in the slots of this person's story."""
     row = person.job_row if person.job_row >= 0 else person.former_row
     words = {
-        "name": person.name.given, "year": str(_YEAR - (person.age - at)), "age_words": number_word(at),
+        "name": person.name.given, "year": str(THIS_YEAR - (person.age - at)), "age_words": number_word(at),
         "place": person.place, "town": person.town, "country": person.country_name,
         "years_ago": number_word(max(person.age - at, 1)), "month": _MONTHS[int(u[12] * 12)],
         "few": number_word(2 + int(u[13] * 5)), "sum": _SUMS[int(u[14] * len(_SUMS))],

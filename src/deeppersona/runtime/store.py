@@ -26,23 +26,37 @@ from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
 
 PART_SIZE = 500
-_NOTHING_SPENT: dict[str, Any] = {"models": {}, "calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0.0}
-_SCHEMA = """
+LEDGER = """
 create table if not exists part (number integer primary key, sha256 text not null, size integer not null,
   mtime_ns integer not null, people integer not null);
 create table if not exists failure (slot integer primary key, part integer not null, line text not null);
 create table if not exists completion (key text primary key, model text not null, body blob not null, usage text not null);
+create table if not exists note (key text primary key, value text not null);
 """
+
+
+_COUNTED = ("calls", "tokens_in", "tokens_cached", "tokens_out", "cost")
+_SPENT = """
+select model, json_extract(usage, '$.stage') as stage, count(*), sum(json_extract(usage, '$.in')),
+  sum(json_extract(usage, '$.cached')), sum(json_extract(usage, '$.out')), sum(json_extract(usage, '$.cost'))
+from completion group by model, stage order by model, stage
+"""
+
+
+def part_size(plan: Plan) -> int:
+    """Slots a part: few where a model writes, since each costs time and money and may hold a whole book."""
+    return PART_SIZE if plan.writing is None else 5 if plan.writing.book_words else 50
 
 
 def part_slots(plan: Plan, number: int) -> range:
     """The slots of a part."""
-    return range(number * PART_SIZE, min((number + 1) * PART_SIZE, plan.n))
+    size = part_size(plan)
+    return range(number * size, min((number + 1) * size, plan.n))
 
 
 def part_count(plan: Plan) -> int:
     """How many parts a plan has."""
-    return -(-plan.n // PART_SIZE)
+    return -(-plan.n // part_size(plan))
 
 
 @contextmanager
@@ -105,7 +119,7 @@ class RunFolder:
         try:
             self._hold_to(plan)
             with told("opening", self.path / "run.sqlite"), closing(self._connect()) as db:
-                db.executescript(_SCHEMA)
+                db.executescript(LEDGER)
             for stray in self.path.rglob(".*.tmp"):
                 stray.unlink(missing_ok=True)
             yield self
@@ -194,18 +208,39 @@ class RunFolder:
                 [(f.slot, number, f.model_dump_json()) for f in failures],
             )
 
+    def keep_unfinished(self, number: int, content: bytes) -> None:
+        """Write the people of a part that was stopped in the middle, to be read meanwhile.
+
+        The ledger does not know it: the part is made again, from what was paid for, when the run goes on.
+        """
+        write_whole(self.part_file(number), content)
+
     def finish(self) -> tuple[int, int]:
         """Write what a finished run shows besides its people: ``failures.jsonl`` and ``usage.json``.
 
-        Returns (people, failures). No model has been called yet in this version, so usage counts nothing spent.
+        Returns (people, failures).
         """
         people, failures = self.counts()
         with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
             lines = [line for (line,) in db.execute("select line from failure order by slot")]
-        usage = {"personas": people, "failures": failures, **_NOTHING_SPENT}
+        usage = {"personas": people, "failures": failures, **self.usage()}
         write_whole(self.path / "failures.jsonl", "".join(line + "\n" for line in lines).encode())
         write_whole(self.path / "usage.json", json.dumps(usage, indent=2).encode() + b"\n")
         return people, failures
+
+    def usage(self) -> dict[str, Any]:
+        """What models cost: in all, and by model and stage; tokens served from a cache apart, cost in dollars."""
+        models: dict[str, dict[str, dict[str, Any]]] = {}
+        total: dict[str, Any] = dict.fromkeys(_COUNTED, 0) | {"cost": 0.0}
+        with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
+            for model, stage, *row in db.execute(_SPENT):
+                counts = dict(zip(_COUNTED, row, strict=True))
+                counts["cost"] = round(counts["cost"], 6)
+                models.setdefault(model, {})[stage] = counts
+                total = {key: total[key] + counts[key] for key in _COUNTED}
+            note = db.execute("select value from note where key = 'asked'").fetchone()
+        asked = json.loads(note[0]) if note else {}
+        return {"models": models, **total, "cost": round(total["cost"], 6), **({"asking": asked} if asked else {})}
 
     def counts(self) -> tuple[int, int]:
         """(people written, failures recorded)."""

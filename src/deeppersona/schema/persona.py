@@ -23,13 +23,22 @@ class Trait(_Frozen):
     """One thing known of a person: a path, its value, where it came from, and the evidence for that.
 
     Evidence of a ``table`` trait names the table and the place it is of; of a ``prior`` trait the stratum it was
-    selected from and the chance (``p``) the value had for this person; of a ``story`` trait the story.
+    selected from and the chance (``p``) the value had for this person; of a ``story`` trait the story. ``colour`` is a
+    model's more particular wording of a drawn value.
     """
 
     path: str
     value: TraitValue
     source: Source
     evidence: dict[str, Any] = Field(default_factory=dict)
+    colour: str | None = None
+
+
+class Missing(_Frozen):
+    """A hole that is known: what a model was asked for and did not give, and why. What stands in, if anything, is drawn."""
+
+    path: str
+    reason: str
 
 
 class Story(_Frozen):
@@ -61,6 +70,7 @@ class Persona(_Frozen):
     narrative: str = ""
     system_prompt: str = ""
     book: str | None = None
+    missing: tuple[Missing, ...] = ()
     provenance: Provenance
 
     @cached_property
@@ -113,8 +123,12 @@ class Persona(_Frozen):
         for trait in out["traits"]:
             if not trait["evidence"]:
                 del trait["evidence"]
+            if trait["colour"] is None:
+                del trait["colour"]
         if out["book"] is None:
             del out["book"]
+        if not out["missing"]:
+            del out["missing"]
         if out["provenance"]["parent"] is None:
             del out["provenance"]["parent"]
         return out

@@ -14,11 +14,30 @@ DEPTH_RANGE = (20, 400)
 _CYCLE = 10_000
 
 
+class Writing(BaseModel):
+    """What a language model writes of each person, and which: all of it changes the text, so it belongs to the plan.
+
+    ``writer`` and ``judge`` are names of models (never addresses or keys); ``prompts`` the fingerprint of what is said
+    to them; ``colour`` how many drawn values are told more particularly; ``book_words`` the length of the life book;
+    ``counter`` whether overused phrasings are ruled out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    writer: str
+    judge: str | None = None
+    prompts: str
+    temperature: float = Field(default=0.9, ge=0, le=2)
+    colour: int = Field(default=0, ge=0, le=DEPTH_RANGE[1])
+    book_words: int = Field(default=0, ge=0, le=250_000)
+    counter: bool = True
+
+
 class Plan(BaseModel):
     """A generation plan.
 
     ``countries`` maps ISO codes to weights; ``anchors`` field -> condition as the user wrote it; ``focus`` a node of the
-    tree -> weight; ``ratio`` near:mid:far; ``taxonomy`` the fingerprint of the tree; ``given`` that of the shallow personas deepened, if any.
+    tree -> weight; ``ratio`` near:mid:far; ``taxonomy`` the fingerprint of the tree; ``given`` that of the shallow personas deepened, if any; ``writing`` what a model writes, if one does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +54,7 @@ class Plan(BaseModel):
     taxonomy: str
     engine: str
     given: str | None = None
+    writing: Writing | None = None
 
     @field_validator("countries")
     @classmethod
@@ -59,7 +79,10 @@ class Plan(BaseModel):
     @cached_property
     def fingerprint(self) -> str:
         """``sha256:`` of the plan: what a run folder is held to."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        body = self.model_dump(mode="json")
+        if self.writing is None:  # a plan without a model is the plan it was before there were any
+            del body["writing"]
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     def country_of(self, slot: int) -> tuple[str, int]:

@@ -114,7 +114,7 @@ function inShort(person) {
 function origin(source, evidence) {
   const e = evidence || {};
   const of = e.of ? ` of ${words(e.of)}` : '';
-  const known = ['table', 'of', 'name', 'stratum', 'p', 'story', 'percentile', 'as', 'scale'];
+  const known = ['table', 'of', 'name', 'stratum', 'p', 'story', 'percentile', 'as', 'scale', 'colour'];
   const rest = Object.keys(e).filter((key) => !known.includes(key)).map((key) => `${spaced(key)}: ${words(e[key])}`);
   let text;
   if (source === 'table') {

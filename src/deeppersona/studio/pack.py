@@ -86,7 +86,10 @@ class Pack:
         if not isinstance(value, (str, int, float, list)):
             value = in_words(value)
         fact = self._facts.place([self._paths.place(str(trait["path"])), value])
-        return fact, self._evidence.place([trait.get("source", ""), trait.get("evidence") or {}])
+        evidence = trait.get("evidence") or {}
+        if trait.get("colour"):
+            evidence = {**evidence, "colour": trait["colour"]}
+        return fact, self._evidence.place([trait.get("source", ""), evidence])
 
     def add(self, record: dict[str, Any]) -> None:
         """Pack one person, all but the life book."""
@@ -101,6 +104,8 @@ class Pack:
             ],
             "o": {k: origin[k] for k in ("engine", "seed", "slot", "model", "parent") if origin.get(k) is not None},
         }
+        if record.get("missing"):
+            person["m"] = [[str(hole.get("path")), str(hole.get("reason"))] for hole in record["missing"]]
         self.people.append(person)
         self._people_size += len(orjson.dumps(person)) + 1
 

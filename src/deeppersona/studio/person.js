@@ -87,7 +87,16 @@ function traitRow(trait, terms) {
   const badge = tipped(el('button', { type: 'button', class: `src src-${trait.source}`,
     'aria-label': `${trait.source}: ${origin(trait.source, trait.evidence)}` }, trait.source), origin(trait.source, trait.evidence));
   return el('div', { class: 'trait' }, el('dt', {}, marked(capital(spaced(trait.path.split('.').pop())), terms)),
-    el('dd', {}, el('span', { class: 'trait-value' }, marked(trait.path === 'demographics.country' ? words(trait.evidence.name || answer(trait.fact)) : answer(trait.fact), terms)), badge));
+    el('dd', {}, el('span', { class: 'trait-value' }, marked(trait.path === 'demographics.country' ? words(trait.evidence.name || answer(trait.fact)) : answer(trait.fact), terms),
+      trait.evidence.colour ? el('em', { class: 'colour' }, words(trait.evidence.colour)) : ''), badge));
+}
+
+/** What the model was asked for and did not give; what stands in was drawn. */
+function holesOf(person) {
+  const holes = person.raw.m || [];
+  if (!holes.length) return null;
+  return el('section', { class: 'block holes' }, el('h2', {}, counted(holes.length, 'hole', 'holes'), ' in what the model wrote'),
+    el('ul', {}, holes.map(([path, reason]) => el('li', {}, `${spaced(path)}: ${words(reason)}`))));
 }
 
 function traitsOf(person, query) {
@@ -204,7 +213,7 @@ function personView(person, query) {
         !person.raw.b && run.books[0] < run.books[1] && el('p', { class: 'key' }, `This page carries the life books of ${grouped(run.books[0])} people; the others are in personas/.`),
         lifeLine(person)),
       el('div', { class: 'margin' }, coreFacts(person), bigFive(person))),
-    traitsOf(person, query), promptOf(person, query.has('open')), el('p', { class: 'key made' }, made))];
+    traitsOf(person, query), holesOf(person), promptOf(person, query.has('open')), el('p', { class: 'key made' }, made))];
 }
 
 function bookView(person) {

@@ -1,0 +1,212 @@
+"""Ask a model for the fields of a form: constrain, read, check; ask again for the fields at fault and for them only.
+
+What was good is kept. A field that does not come right in so many tries is ``missing`` with its reason: nothing is
+silently empty. Works with servers that hold an answer to a JSON schema, with those that only promise JSON, and with
+those that promise nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from deeppersona.errors import Malformed, NotSupported, Unreachable
+from deeppersona.models import text as texts
+from deeppersona.models.port import Completion, LanguageModel, Prompt
+
+TRIES = 3
+Check = Callable[[Any], Any]
+T = TypeVar("T", bound=BaseModel)
+
+
+class Fault(ValueError):
+    """Why an answer cannot be kept, in words the model can act on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing asked for: a short key, the line that asks it, its JSON schema, and the check that coerces or refuses."""
+
+    key: str
+    asks: str
+    schema: Mapping[str, Any]
+    check: Check
+
+
+@dataclass(frozen=True)
+class Form:
+    """Fields asked together."""
+
+    fields: tuple[Field, ...]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the whole."""
+        return {
+            "type": "object", "properties": {f.key: dict(f.schema) for f in self.fields},
+            "required": [f.key for f in self.fields], "additionalProperties": False,
+        }  # fmt: skip
+
+    @property
+    def lines(self) -> str:
+        """The lines that ask, keyed."""
+        return "\n".join(f"{f.key}. {f.asks}" for f in self.fields)
+
+    def only(self, keys: Mapping[str, Any]) -> Form:
+        """The fields of these keys."""
+        return Form(tuple(f for f in self.fields if f.key in keys))
+
+
+@dataclass
+class Answer:
+    """What came of asking: values by key, reasons by the keys that are missing, and the last turns of the conversation."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    said: str = ""
+    calls: int = 0
+
+
+def words(low: int, high: int, *, sentence: bool = False) -> Check:
+    """A check of prose: ``low`` to ``high`` words, fit to keep."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, (list, dict)) or value is None:
+            raise Fault("a text was wanted")
+        said = texts.clean(str(value))
+        if fault := texts.fault(said, words=(low, high), sentence=sentence):
+            raise Fault(fault)
+        return said
+
+    return check
+
+
+def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False) -> Field:
+    """A field of prose of ``low`` to ``high`` words. Lengths stay out of the schema: grammars that count are slow."""
+    return Field(key, f"{asks} ({low} to {high} words)", {"type": "string"}, words(low, high, sentence=sentence))
+
+
+async def ask(model: LanguageModel, prompt: Prompt, form: Form, *, tries: int = TRIES) -> Answer:
+    """Ask for the fields of a form. ``prompt`` ends with the turn that asks them; its ``shape`` is what the server can do."""
+    answer, left = Answer(), form
+    current = replace(prompt, schema=form.schema)
+    for attempt in range(tries):
+        found, faults, whole = await _answers(model, current, left)
+        answer.calls += 1
+        answer.values.update(found)
+        if attempt == 0 and not faults:
+            answer.said = whole
+        answer.missing = faults
+        if not faults:
+            break
+        left = left.only(faults)
+        again = "\n".join(f"{f.key}. {f.asks} [{faults[f.key]}]" for f in left.fields)
+        current = replace(
+            prompt.then(_kept(answer.values), f"Again, as one JSON object, only these, mended:\n{again}"),
+            schema=left.schema, seed=prompt.seed + attempt + 1,
+        )  # fmt: skip
+    answer.said = answer.said or _kept(answer.values)
+    return answer
+
+
+async def ask_for(model: LanguageModel, prompt: Prompt, into: type[T], *, tries: int = TRIES) -> T:
+    """Ask for a pydantic type. Malformed, naming the fields, where some never come right."""
+    answer = await ask(model, prompt, form_of(into), tries=tries)
+    try:
+        return into.model_validate(answer.values)
+    except ValidationError as error:
+        why = "; ".join(f"{k}: {reason}" for k, reason in answer.missing.items()) or str(error)
+        raise Malformed(f"{model.name} did not fill {into.__name__}: {why}") from None
+
+
+def form_of(into: type[BaseModel]) -> Form:
+    """The form of a pydantic type: one field a field, checked by its annotation."""
+    schema = into.model_json_schema()
+    shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+    fields = []
+    for name, info in into.model_fields.items():
+        adapter: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())
+        fields.append(Field(name, info.description or name, schema["properties"][name] | shared, _typed(adapter)))
+    return Form(tuple(fields))
+
+
+def _typed(adapter: TypeAdapter[Any]) -> Check:
+    def check(value: Any) -> Any:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            raise Fault(error.errors(include_url=False)[0]["msg"]) from None
+
+    return check
+
+
+async def _answers(model: LanguageModel, prompt: Prompt, form: Form) -> tuple[dict[str, Any], dict[str, str], str]:
+    """One call: (good values, faults by key, the text where it was whole)."""
+    try:
+        completion = await model.complete(prompt)
+    except (Unreachable, Malformed, NotSupported) as error:
+        return {}, dict.fromkeys((f.key for f in form.fields), str(error)), ""
+    return read(completion, form)
+
+
+def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, str], str]:
+    """Read a completion into a form: (good values, faults by key, the text if it may stand as it is in a conversation)."""
+    if completion.refusal or completion.finish == "content_filter":
+        return {}, dict.fromkeys((f.key for f in form.fields), "a refusal"), ""
+    said, doubted, whole = texts.json_object(completion.text)
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    overall = "" if said else (texts.fault(completion.text) or "no JSON object")
+    for f in form.fields:
+        if f.key in doubted:
+            faults[f.key] = "given twice, or cut off"
+        elif f.key not in said:
+            faults[f.key] = overall or ("cut off" if completion.finish == "length" else "not answered")
+        else:
+            try:
+                values[f.key] = f.check(said[f.key])
+            except Fault as fault:
+                faults[f.key] = str(fault)
+    return values, faults, completion.text if whole and not faults else ""
+
+
+async def ask_text(
+    model: LanguageModel, prompt: Prompt, check: Callable[[str], str], *, tries: int = TRIES
+) -> tuple[str, str]:  # fmt: skip
+    """Ask for plain text. ``check`` says what is wrong with it ("" if nothing). Returns (text, "") or ("", reason)."""
+    current = replace(prompt, schema=None, shape="plain")
+    reason = ""
+    for attempt in range(tries):
+        try:
+            completion = await model.complete(current)
+        except (Unreachable, Malformed, NotSupported) as error:
+            reason = str(error)
+            continue
+        said = texts.clean(completion.text)
+        if completion.refusal or completion.finish == "content_filter":
+            reason = "a refusal"
+        elif completion.finish == "length":
+            reason = "cut off: it was too long"
+        else:
+            reason = texts.fault(said) or check(said)
+        if not reason:
+            return said, ""
+        last = prompt.messages[-1].text
+        asked = replace(prompt.messages[-1], text=f"{last}\n(Mind: the last try was no good: {reason}.)")
+        current = replace(
+            current, messages=(*prompt.messages[:-1], asked), seed=prompt.seed + attempt + 1,
+            max_tokens=int(prompt.max_tokens * (1.5 if "cut off" in reason else 1.0)),
+        )  # fmt: skip
+    return "", reason
+
+
+def _kept(values: Mapping[str, Any]) -> str:
+    return orjson.dumps(values).decode()

@@ -1,0 +1,57 @@
+"""Every sentence said to a model, as files: ``say("writing/portrait", ...)``. Their fingerprint goes into the plan.
+
+Templates are ours alone and rendered in a sandbox; what comes from outside enters as a value, between marks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+_FOLDER = Path(__file__).parent
+_MARK = re.compile(r"</?\s*(data|facts)\s*>", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(  # no HTML is made
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+
+
+@lru_cache(maxsize=64)
+def _template(name: str) -> Template:
+    return _environment().from_string((_FOLDER / f"{name}.md").read_text("utf-8").strip())
+
+
+def say(prompt: str, /, **values: Any) -> str:
+    """Say a sentence of the house with these values."""
+    return _template(prompt).render(**values)
+
+
+def quoted(text: str) -> str:
+    """Text from outside, between marks that it cannot close itself: data, whatever it says."""
+    return f"<data>\n{_MARK.sub(' ', text)}\n</data>"
+
+
+def unmarked(text: str) -> str:
+    """Text that will stand between marks, without any of its own."""
+    return _MARK.sub(" ", text)
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """``sha256:`` of all that can be said: another wording is another plan."""
+    digest = hashlib.sha256()
+    for file in sorted(_FOLDER.rglob("*.md")):
+        digest.update(file.relative_to(_FOLDER).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return "sha256:" + digest.hexdigest()
