@@ -23,12 +23,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from run import machine
-
 from deeppersona.models.ask import Form, ask, prose
 from deeppersona.models.journal import Journal
 from deeppersona.models.port import Message, Prompt
 from deeppersona.models.spec import Traffic, opened, parse_roles
+from run import machine
 
 ROOT = Path(__file__).parent.parent
 SLOW = ("--latency", "0.2", "--per-token", "0.002")
@@ -81,18 +80,20 @@ def people_of(out: Path) -> list[dict[str, Any]]:
 
 
 def asked_and_filled(people: list[dict[str, Any]]) -> tuple[int, int, int]:
-    """(slots selected for these people, those filled, holes recorded): drawn and written traits, stories, portrait."""
-    filled = holes = 0
+    """Slots of these people: (selected in all, asked of the model, not filled).
+
+    Asked are what matters, the attitude, title, text and interest of each story, text attributes, colours, the portrait;
+    the rest is drawn. A slot is not filled where the record says so, whatever stands in for it.
+    """
+    asked = drawn = holes = 0
     for person in people:
-        filled += sum(t["source"] in ("prior", "model", "story") for t in person["traits"]) + len(person["stories"]) + 1
         gone = [hole["path"] for hole in person.get("missing", ())]
+        written = sum(t["source"] == "model" for t in person["traits"]) + sum("colour" in t for t in person["traits"])
+        lost = sum(not path.startswith(("stories.", "narrative")) for path in gone)
+        asked += written + lost + 3 * len(person["stories"]) + 1
+        drawn += sum(t["source"] == "prior" for t in person["traits"])
         holes += len(gone)
-        filled -= sum(path.startswith("stories.") and path.endswith(".text") or path == "narrative" for path in gone)
-    lost = sum(
-        not path["path"].startswith("stories.") or path["path"].endswith(".text")
-        for person in people for path in person.get("missing", ())
-    )  # fmt: skip
-    return filled + lost, filled, holes
+    return asked + drawn, asked, holes
 
 
 def tokens(real: str = "") -> dict[str, Any]:
@@ -111,7 +112,8 @@ def tokens(real: str = "") -> dict[str, Any]:
             plan_people = 200
             summary = run(plan_people, place, stack.enter_context(server("--seed", "1")))
         usage, people = summary["usage"], people_of(place)
-        wanted, filled, holes = asked_and_filled(people)
+        wanted, asked, holes = asked_and_filled(people)
+        filled = wanted - holes
         traits = sum(len(p["traits"]) for p in people)
         fresh = usage["tokens_in"] - usage["tokens_cached"] + usage["tokens_out"]
         out |= {
@@ -120,7 +122,7 @@ def tokens(real: str = "") -> dict[str, Any]:
             "tokens a filled attribute": round((usage["tokens_in"] + usage["tokens_out"]) / filled, 1),
             "of these uncached": round(fresh / filled, 1),
             "tokens a trait of any source": round((usage["tokens_in"] + usage["tokens_out"]) / traits, 1),
-            "filled": f"{filled / wanted:.2%}", "holes recorded": holes,
+            "slots filled": f"{filled / wanted:.2%}", "of those asked of the model": f"{1 - holes / asked:.2%}", "holes recorded": holes,
         }  # fmt: skip
     return out
 
@@ -131,12 +133,13 @@ def faults() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, server("--faults", "0.05", "--seed", "3") as url:
         summary = run(n, Path(folder) / "run", url, "--timeout", "5", "--concurrency", "64")
         people = people_of(Path(folder) / "run")
-        wanted, filled, holes = asked_and_filled(people)
+        wanted, asked, holes = asked_and_filled(people)
         silent = sum(not p["narrative"] or any(not s["text"] for s in p["stories"]) for p in people)
         found = stats(url)
         return {
-            "people": f"{len(people)} of {n}", "filled": f"{filled / wanted:.2%}", "holes recorded": holes,
-            "people with a hole not recorded": silent, "faults served": found["faults"] if "faults" in found else found,
+            "people": f"{len(people)} of {n}", "slots filled": f"{1 - holes / wanted:.2%}",
+            "of those asked of the model": f"{1 - holes / asked:.2%}", "holes recorded": holes,
+            "people with a hole not recorded": silent, "faults served": found.get("faults", found),
             "asking": summary["usage"].get("asking"),
         }  # fmt: skip
 
@@ -190,7 +193,7 @@ async def _client(url: str, limit: int, n: int) -> dict[str, Any]:
 
 
 def kill() -> dict[str, Any]:
-    """kill -9 in the middle, then the same command: good answers asked again, and whether the bytes are those of an undisturbed run."""
+    """Kill -9 in the middle, then the same command: good answers asked again, and whether the bytes are those of an undisturbed run."""
     n = 120
     with tempfile.TemporaryDirectory() as folder, server("--latency", "0.05", "--per-token", "0.0002") as url:
         whole = Path(folder) / "whole"

@@ -38,6 +38,9 @@ def text(key: str, value: str) -> Change:
 
 # validator -> (change, rule it must name); a validator without an entry here fails the contract below.
 FAULTS: dict[str, list[tuple[Change, str]]] = {
+    "told": [
+        (lambda r: (r["provenance"].__setitem__("model", "scripted:"), r.__setitem__("narrative", "Nobody is named here. " * 40))[0], "told as it is"),
+    ],
     "ages": [
         (both(put("demographics.age", 17), put("demographics.education", "master")), "schooling fits age"),
         (put("relationships.kin.children", ["Ann, daughter, 30"]), "children fit parents"),

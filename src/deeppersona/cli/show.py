@@ -62,7 +62,10 @@ def _person(console: Console, persona: Persona) -> None:
         for t in traits:
             path = t.path.partition(".")[2].replace("_", " ").replace(".", " / ")
             table.add_row(
-                path, escape(_words(t)) + (f" [dim]{escape(t.colour)}[/]" if t.colour else ""), f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]", escape(_evidence(t))
+                path,
+                escape(_words(t)) + (f" [dim]{escape(t.colour)}[/]" if t.colour else ""),
+                f"[{_COLOURS.get(t.source, 'white')}]{t.source}[/]",
+                escape(_evidence(t)),
             )
         console.print()
         console.print(table)

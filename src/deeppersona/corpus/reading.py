@@ -34,37 +34,69 @@ _OTHER = {
     "type": "object", "additionalProperties": False, "required": ["topic", "value", "quote"],
     "properties": {"topic": {"type": "string"}, "value": {"type": "string"}, "quote": {"type": "string"}},
 }  # fmt: skip
+_SEX = {"woman": "female", "girl": "female", "f": "female", "man": "male", "boy": "male", "m": "male"}
+_KIN = r"(?:grand)?(?:mother|father|wife|husband|daughter|son|sister|brother|girl|boy)s?"
+_RELATIVE = re.compile(  # her husband makes nobody a man
+    rf"\b(her|his|my|their)\s+(?:\w+\s+)?{_KIN}(?:[’']s?\s+{_KIN})*\b", re.I
+)
+_UNWED = re.compile(r"\b(?:never|not|isn[’']t)\s+(?:yet\s+|been\s+|got\s+)*married\b(?!\s+again)|\bunmarried\b", re.I)
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+)  # no blanks between words
+_LEVELS = frozenset(["primary", "secondary", "tertiary", "college", "university"])
 
 
 def _squeezed(text: str) -> str:
     return " ".join(_WORDS.findall(text.casefold()))
 
 
+def _within(words: str, text: str) -> bool:
+    """Whether these words stand in a text as words, not as parts of others."""
+    part, whole = _squeezed(words), _squeezed(text)
+    return bool(part) and (f" {part} " in f" {whole} " or (_UNSPACED.search(part) is not None and part in whole))
+
+
 def numbers_in(text: str) -> set[int]:
     """The whole numbers a text says, in figures or words."""
     words = _WORDS.findall(text.casefold())
-    found = {int(w) for w in words if w.isdigit() and len(w) < 6}
-    for one, two in zip(words, [*words[1:], ""], strict=True):
+    found = {int(w) for w in words if w.isdecimal() and len(w) < 6}
+    for before, one, two in zip(["", *words], words, [*words[1:], ""], strict=False):
         if one in _TENS:
             found.add(_TENS[one] + (_NUMBERS[two] if 0 < _NUMBERS.get(two, 0) < 10 else 0))
-        elif one in _NUMBERS:
+        elif one in _NUMBERS and not (before in _TENS and 0 < _NUMBERS[one] < 10):  # twenty-five is no five
             found.add(_NUMBERS[one])
     return found
 
 
 def _shows(value: str, quote: str) -> bool:
     """Whether a value shows in the words it stands on: a word of it does, or it means nearly the same."""
+    return _shows_in_words(value, quote) or _means(value, quote)
+
+
+def _shows_in_words(value: str, quote: str) -> bool:
     said = _squeezed(quote).split()
     stems = [w[:5] if len(w) > 5 else w for w in _squeezed(value).split() if len(w) > 3]
-    if any(word.startswith(stem) for stem in stems for word in said):
-        return True
+    return any(word.startswith(stem) for stem in stems for word in said) or _within(value, quote)
+
+
+def _means(value: str, quote: str) -> bool:
     embedder = default_embedder()
-    return bool(stems) and float(cosine(embedder.embed([value]), embedder.embed([quote]))[0, 0]) >= _ALIKE
+    return bool(_squeezed(value)) and float(cosine(embedder.embed([value]), embedder.embed([quote]))[0, 0]) >= _ALIKE
+
+
+def _marital(value: str, quote: str) -> bool:
+    """Whether a quotation says this state and no other: near in meaning is not enough, for married is near to divorced."""
+    found = {state for state, pattern in MARRIED.items() if pattern.search(quote)}
+    if _UNWED.search(quote):
+        found = found - {"married"} | {"single"}
+    if found and value.casefold() in MARRIED:  # who was married once may be widowed now
+        return value.casefold() in found and (value.casefold() != "married" or len(found) == 1)
+    return _shows_in_words(value, quote)
 
 
 def supported(key: str, value: str, quote: str, text: str) -> str:
     """Why a reading has no support in the text; empty where it has."""
-    if not quote.strip() or _squeezed(quote) not in _squeezed(text):
+    if not _within(quote, text):
         return "the words it stands on are not in the text"
     if key in ("age", "children"):
         digits = re.findall(r"\d+", value)
@@ -72,18 +104,16 @@ def supported(key: str, value: str, quote: str, text: str) -> str:
         return "" if n is not None and n in numbers_in(quote) else "the text does not say that number"
     if key == "sex":
         pattern = GENDERED.get(value.strip().casefold())
-        return "" if pattern is not None and pattern.search(quote) else "the text does not say so"
+        said = _RELATIVE.sub(r"\1", quote)
+        return "" if pattern is not None and pattern.search(said) else "the text does not say so"
     if key == "marital_status":
-        pattern = MARRIED.get(value.strip().casefold())
-        return (
-            ""
-            if (pattern is not None and pattern.search(quote)) or _shows(value, quote)
-            else "the text does not say so"
-        )
+        return "" if _marital(value.strip(), quote) else "the text does not say so"
     if key == "country":
         return "" if named_places(value) & named_places(quote) else "the text does not name that country"
     if key in ("name", "city"):
-        return "" if _squeezed(value) and _squeezed(value) in _squeezed(quote) else "the text does not name it"
+        return "" if _within(value, quote) else "the text does not name it"
+    if key == "education" and _LEVELS & set(_squeezed(quote).split()):  # primary is near to secondary
+        return "" if _shows_in_words(value, quote) else "the text says another level"
     return "" if _shows(value, quote) else "it does not show in the words it stands on"
 
 
@@ -96,6 +126,8 @@ def _checked(key: str, text: str, dropped: list[str]) -> Callable[[Any], Any]:
         said, quote = str(value["value"]).strip(), str(value.get("quote") or "")
         if said.casefold() in ("", "null", "none", "unknown", "not said", "n/a"):
             return None
+        if key == "sex":
+            said = _SEX.get(said.casefold(), said.casefold())
         if why := supported(key, said, quote, text):
             dropped.append(f"{key} {said!r}: {why}")
             return None

@@ -57,7 +57,9 @@ def sameness(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         later = [r for r in records if r["provenance"]["slot"] >= _FIRST]
         first = [r for r in records if r["provenance"]["slot"] < _FIRST]
         if len(first) == _FIRST and len(later) >= _FIRST:
-            out[kind] |= {"before": measures(_texts(first, kind)), "after": measures(_texts(later[-_FIRST:], kind))}
+            before, after = _texts(first, kind), _texts(later[-_FIRST:], kind)
+            n = min(len(before), len(after))  # people have one to three stories each
+            out[kind] |= {"before": measures(before[:n]), "after": measures(after[:n])}
     return out
 
 

@@ -7,19 +7,21 @@ those that promise nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from deeppersona.errors import Malformed, NotSupported, Unreachable
 from deeppersona.models import text as texts
 from deeppersona.models.port import Completion, LanguageModel, Prompt
 
 TRIES = 3
+_WORD = re.compile(r"[^\W_]+")
 Check = Callable[[Any], Any]
 T = TypeVar("T", bound=BaseModel)
 
@@ -49,10 +51,15 @@ class Form:
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the whole."""
+        """The JSON schema of the whole; what fields share by reference stands at its root, where references look."""
+        shared: dict[str, Any] = {}
+        properties: dict[str, Any] = {}
+        for f in self.fields:
+            shared |= f.schema.get("$defs", {})
+            properties[f.key] = {key: part for key, part in f.schema.items() if key != "$defs"}
         return {
-            "type": "object", "properties": {f.key: dict(f.schema) for f in self.fields},
-            "required": [f.key for f in self.fields], "additionalProperties": False,
+            "type": "object", "properties": properties, "required": [f.key for f in self.fields],
+            "additionalProperties": False, **({"$defs": shared} if shared else {}),
         }  # fmt: skip
 
     @property
@@ -89,9 +96,33 @@ def words(low: int, high: int, *, sentence: bool = False) -> Check:
     return check
 
 
-def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False) -> Field:
-    """A field of prose of ``low`` to ``high`` words. Lengths stay out of the schema: grammars that count are slow."""
-    return Field(key, f"{asks} ({low} to {high} words)", {"type": "string"}, words(low, high, sentence=sentence))
+def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, begins: str = "") -> Field:
+    """A field of prose of ``low`` to ``high`` words; ``begins`` is a beginning it finishes and is not to repeat.
+
+    Lengths stay out of the schema: grammars that count are slow.
+    """
+    check = words(low, high, sentence=sentence)
+
+    def own_words(value: Any) -> str:
+        said: str = check(_without(value, begins) if begins and isinstance(value, str) else value)
+        if low > 1 and len(said) <= len(asks) and _plain(said) in _plain(asks):
+            raise Fault("that only repeats what was asked")
+        return said
+
+    return Field(key, f"({low} to {high} words) {asks}", {"type": "string"}, own_words)
+
+
+def _without(text: str, begins: str) -> str:
+    """The text without a beginning that it repeats."""
+    if text[:4].casefold() != begins[:4].casefold() or not _plain(text).startswith(_plain(begins)):
+        return text
+    words = list(_WORD.finditer(text))
+    after = len(_WORD.findall(begins))
+    return text[words[after].start() :] if after < len(words) else ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 async def ask(model: LanguageModel, prompt: Prompt, form: Form, *, tries: int = TRIES) -> Answer:
@@ -120,22 +151,38 @@ async def ask(model: LanguageModel, prompt: Prompt, form: Form, *, tries: int = 
 async def ask_for(model: LanguageModel, prompt: Prompt, into: type[T], *, tries: int = TRIES) -> T:
     """Ask for a pydantic type. Malformed, naming the fields, where some never come right."""
     answer = await ask(model, prompt, form_of(into), tries=tries)
-    try:
-        return into.model_validate(answer.values)
-    except ValidationError as error:
-        why = "; ".join(f"{k}: {reason}" for k, reason in answer.missing.items()) or str(error)
-        raise Malformed(f"{model.name} did not fill {into.__name__}: {why}") from None
+    why = "; ".join(f"{k}: {reason}" for k, reason in answer.missing.items())
+    if not why:  # else a default would pass for an answer
+        try:
+            return into.model_validate(answer.values)
+        except ValidationError as error:
+            why = str(error)
+    raise Malformed(f"{model.name} did not fill {into.__name__}: {why}")
 
 
 def form_of(into: type[BaseModel]) -> Form:
     """The form of a pydantic type: one field a field, checked by its annotation."""
-    schema = into.model_json_schema()
+    schema = _closed(into.model_json_schema())
     shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     fields = []
     for name, info in into.model_fields.items():
         adapter: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())
         fields.append(Field(name, info.description or name, schema["properties"][name] | shared, _typed(adapter)))
     return Form(tuple(fields))
+
+
+def _closed(schema: Any) -> Any:
+    """As servers that hold to a schema want it: objects closed, members required, nothing beside a reference."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    out = {key: _closed(part) for key, part in schema.items() if key != "default" or part is not None}
+    if isinstance(schema.get("properties"), dict):
+        out |= {"required": list(schema["properties"]), "additionalProperties": False}
+    return out
 
 
 def _typed(adapter: TypeAdapter[Any]) -> Check:
@@ -164,6 +211,7 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
     said, doubted, whole = texts.json_object(completion.text)
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
+    seen: dict[str, str] = {}
     overall = "" if said else (texts.fault(completion.text) or "no JSON object")
     for f in form.fields:
         if f.key in doubted:
@@ -172,8 +220,15 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
             faults[f.key] = overall or ("cut off" if completion.finish == "length" else "not answered")
         else:
             try:
-                values[f.key] = f.check(said[f.key])
-            except Fault as fault:
+                value = f.check(_written(said[f.key]))
+                if (
+                    isinstance(value, str)
+                    and " " in value
+                    and (twin := seen.setdefault(value.casefold(), f.key)) != f.key
+                ):
+                    raise Fault(f"the same as {twin}")
+                values[f.key] = value
+            except (ValueError, TypeError, OverflowError) as fault:  # a check may be as plain as ``int``
                 faults[f.key] = str(fault)
     return values, faults, completion.text if whole and not faults else ""
 
@@ -181,7 +236,10 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
 async def ask_text(
     model: LanguageModel, prompt: Prompt, check: Callable[[str], str], *, tries: int = TRIES
 ) -> tuple[str, str]:  # fmt: skip
-    """Ask for plain text. ``check`` says what is wrong with it ("" if nothing). Returns (text, "") or ("", reason)."""
+    """Ask for plain text. ``check`` says what is wrong with it ("" if nothing). Returns (text, "") or ("", reason).
+
+    Of a last try that was cut off for its length, the whole sentences are taken, if they will do.
+    """
     current = replace(prompt, schema=None, shape="plain")
     reason = ""
     for attempt in range(tries):
@@ -195,6 +253,9 @@ async def ask_text(
             reason = "a refusal"
         elif completion.finish == "length":
             reason = "cut off: it was too long"
+            whole = _whole_sentences(said)
+            if attempt == tries - 1 and not (texts.fault(whole) or check(whole)):
+                return whole, ""
         else:
             reason = texts.fault(said) or check(said)
         if not reason:
@@ -208,5 +269,20 @@ async def ask_text(
     return "", reason
 
 
+def _whole_sentences(text: str) -> str:
+    """The text up to its last full stop."""
+    end = max(text.rfind(sign) for sign in ".!?…。")
+    return text[: end + 1]
+
+
+def _written(value: Any) -> Any:
+    """A value that can be written down: half a character, which an escape in JSON can name, cannot."""
+    try:
+        to_json(value)
+    except PydanticSerializationError:
+        raise Fault("not language") from None
+    return value
+
+
 def _kept(values: Mapping[str, Any]) -> str:
-    return orjson.dumps(values).decode()
+    return to_json(values).decode()

@@ -7,11 +7,13 @@ against a killed process; a power cut may cost the last seconds.)
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -83,19 +85,22 @@ class Journaled:
         self.name = inner.name
         self.asked = self.remembered = 0
         self.usage = Usage()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Answer from the journal, or ask within the budget and write the answer down before anybody uses it."""
         key = prompt.key(self.name)
-        kept = self.journal.get(key)
-        if kept is not None:
-            self.remembered += 1
-            _count(kept)
-            return kept
-        with self.purse.reserved(self.name, prompt):
-            completion = await self.inner.complete(prompt)
-            cost = self.purse.pay(self.name, completion.usage)
-            self.journal.put(key, self.name, prompt.stage, completion, cost)
+        turn = self._turns.setdefault(key, asyncio.Lock())  # of equal prompts at once one is asked, the others wait
+        async with turn:
+            kept = self.journal.get(key)
+            if kept is not None:
+                self.remembered += 1
+                _count(kept)
+                return kept
+            async with self.purse.reserved(self.name, prompt):
+                completion = await self.inner.complete(prompt)
+                cost = self.purse.pay(self.name, completion.usage)
+                self.journal.put(key, self.name, prompt.stage, completion, cost)
         self.asked += 1
         self.usage = _sum(self.usage, completion.usage)
         _count(completion)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,14 +36,14 @@ _ALTERNATIVE = {"max_tokens": "max_completion_tokens", "temperature": None, "see
 def key_for(url: str | None) -> str:
     """The key of a server, from the environment. A key of the hosted service is never sent to another host."""
     if url is None:
-        key = os.environ.get("OPENAI_API_KEY", "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()  # a newline comes along from files, and no header takes it
         if not key:
             raise UsageError(
                 "openai: needs a key: set OPENAI_API_KEY in the environment, or name a server of your own: "
                 "openai:NAME@http://127.0.0.1:8000/v1"
             )
         return key
-    return os.environ.get("DEEPPERSONA_API_KEY", "")
+    return os.environ.get("DEEPPERSONA_API_KEY", "").strip()
 
 
 class OpenAICompatible:
@@ -97,26 +99,28 @@ class OpenAICompatible:
         import aiohttp
 
         began = time.perf_counter()
+        instead = dict(self._instead)
         try:
             async with self._opened().post(
                 f"{self.url}/chat/completions", data=self._body(prompt), allow_redirects=False
             ) as response:
                 content = await self._read(response)
                 if response.status != 200:
-                    return await self._not_ok(response, content, prompt)
+                    return await self._not_ok(response, self._without_key(content), prompt, instead)
         except TimeoutError:
             raise Unreachable(f"no answer within {self._timeout_s:g} s") from None
         except aiohttp.ClientError as error:
             raise Unreachable(f"{self.url}: {type(error).__name__}: {error}") from None
-        return _completion(content, time.perf_counter() - began, prompt)
+        try:
+            return _completion(content, time.perf_counter() - began, prompt)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
+            said = _error_words(self._without_key(content))[:120]
+            raise Malformed(f"the server's answer is no completion: {said}") from None
 
     @staticmethod
     async def _read(response: aiohttp.ClientResponse) -> bytes:
-        said = response.content_length
-        if said is not None and said <= MOST_BYTES:
-            return await response.read()
         found = bytearray()
-        if said is None:
+        if (response.content_length or 0) <= MOST_BYTES:  # the length of a packed answer says little
             async for chunk in response.content.iter_any():
                 found += chunk
                 if len(found) > MOST_BYTES:
@@ -126,7 +130,13 @@ class OpenAICompatible:
         response.close()
         raise Malformed(f"an answer of over {MOST_BYTES:,} bytes")
 
-    async def _not_ok(self, response: aiohttp.ClientResponse, content: bytes, prompt: Prompt) -> Completion:
+    def _without_key(self, content: bytes) -> bytes:
+        """What a server says of an error, and some repeat the key in it."""
+        return content.replace(self._key.encode(), b"***") if len(self._key) > 7 else content
+
+    async def _not_ok(
+        self, response: aiohttp.ClientResponse, content: bytes, prompt: Prompt, instead: Mapping[str, str | None]
+    ) -> Completion:  # fmt: skip
         status, said = response.status, _error_words(content)
         if status == 429:
             if "insufficient_quota" in said:
@@ -139,7 +149,7 @@ class OpenAICompatible:
             raise Unreachable(f"server error {status}: {said}")
         if status in (400, 422):
             for known in _ALTERNATIVE:
-                if known in said and known not in self._instead:
+                if known in said and known not in instead:  # what others have found out meanwhile is no reason to fail
                     self._instead[known] = _ALTERNATIVE[known]
                     return await self.complete(prompt)
             raise NotSupported(f"{self.name}: the server refuses the request ({status}): {said}")
@@ -173,7 +183,8 @@ def _retry_after(header: str | None) -> float | None:
     if not header:
         return None
     try:
-        return max(float(header), 0.0)
+        seconds = float(header)
+        return max(seconds, 0.0) if isfinite(seconds) else None
     except ValueError:
         try:
             return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
@@ -182,19 +193,16 @@ def _retry_after(header: str | None) -> float | None:
 
 
 def _completion(content: bytes, seconds: float, prompt: Prompt) -> Completion:
-    try:
-        found = orjson.loads(content)
-        choice = found["choices"][0]
-        message = choice["message"]
-        text = message.get("content") or ""
-        if isinstance(text, list):  # content parts
-            text = "".join(part.get("text", "") for part in text)
-        return Completion(
-            text=str(text), finish=str(choice.get("finish_reason") or "stop"), usage=_usage(found, text, prompt),
-            refusal=str(message.get("refusal") or ""), top=_top(choice), seconds=round(seconds, 3),
-        )  # fmt: skip
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
-        raise Malformed("the server's answer is no completion: " + _error_words(content)[:120]) from None
+    found = orjson.loads(content)
+    choice = found["choices"][0]
+    message = choice["message"]
+    text = message.get("content") or ""
+    if isinstance(text, list):  # content parts
+        text = "".join(part.get("text", "") for part in text)
+    return Completion(
+        text=str(text), finish=str(choice.get("finish_reason") or "stop"), usage=_usage(found, text, prompt),
+        refusal=str(message.get("refusal") or ""), top=_top(choice), seconds=round(seconds, 3),
+    )  # fmt: skip
 
 
 def _usage(found: dict[str, Any], text: str, prompt: Prompt) -> Usage:
@@ -209,7 +217,8 @@ def _usage(found: dict[str, Any], text: str, prompt: Prompt) -> Usage:
         tokens_in = sum(len(m.text) for m in prompt.messages) // 4
     if tokens_out is None:
         tokens_out = len(text) // 4
-    return Usage(int(tokens_in), min(int(cached), int(tokens_in)), int(tokens_out))
+    read, written = max(int(tokens_in), 0), max(int(tokens_out), 0)
+    return Usage(read, min(max(int(cached), 0), read), written)
 
 
 def _top(choice: dict[str, Any]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from math import ceil, floor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,34 +21,29 @@ _WORDS_WANTED = re.compile(r"(\d+) to (\d+) words")
 _LINE = re.compile(r"^(\w+)\. (.+)$", re.MULTILINE)
 _NAME = re.compile(r"^Name: (.+)$", re.MULTILINE)
 _WHO = (
-    "a neighbour",
-    "the younger cousin",
-    "an old teacher",
-    "the man with the cart",
-    "a nurse",
-    "the landlord",
-    "two girls",
-)
+    "a neighbour", "the younger cousin", "an old teacher", "the man with the cart", "a nurse", "the landlord", "two girls",
+    "the baker", "a stranger in boots", "the caretaker", "an aunt", "the boy next door", "a driver", "the tailor", "his sister",
+    "the clerk", "a widow", "some uncle", "the goalkeeper", "a midwife",
+)  # fmt: skip
 _DID = (
-    "left",
-    "carried",
-    "sold",
-    "mended",
-    "borrowed",
-    "counted",
-    "hid",
-    "washed",
-    "forgot",
-    "brought",
-    "broke",
-    "kept",
-)
-_THING = ("a kettle", "the grey coat", "three eggs", "a receipt", "the spare key", "an umbrella", "a blue door", "the bus ticket",
-          "a sack of rice", "the radio", "a chair", "half a loaf")  # fmt: skip
-_WHERE = ("at the corner shop", "behind the school", "under the stairs", "near the river", "on the late bus", "by the pump",
-          "in the yard", "at the clinic", "outside the bank")  # fmt: skip
-_WHEN = ("before breakfast", "on a wet Tuesday", "after the harvest", "that winter", "twice a week", "at a quarter to six",
-         "the year of the flood", "on the last day of the month")  # fmt: skip
+    "left", "carried", "sold", "mended", "borrowed", "counted", "hid", "washed", "forgot", "brought", "broke", "kept", "lost",
+    "painted", "returned", "weighed", "wrapped", "found", "swapped", "dropped", "ordered", "measured", "wanted", "pawned",
+)  # fmt: skip
+_THING = (
+    "a kettle", "the grey coat", "three eggs", "a receipt", "the spare key", "an umbrella", "a blue door", "the bus ticket",
+    "a sack of rice", "the radio", "a chair", "half a loaf", "nine buttons", "the good scissors", "a ladder", "one candle",
+    "an old map", "the wrong hat", "four nails", "a drum", "some rope", "the left shoe", "a letter", "a bucket of lime",
+)  # fmt: skip
+_WHERE = (
+    "at the corner shop", "behind the school", "under the stairs", "near the river", "on the late bus", "by the pump",
+    "in the yard", "at the clinic", "outside the bank", "on the roof", "along the canal", "in the back room", "beside the mill",
+    "between two lorries", "over the fence", "at table six", "below the bridge", "inside the shed",
+)  # fmt: skip
+_WHEN = (
+    "before breakfast", "on a wet Tuesday", "after the harvest", "that winter", "twice a week", "at a quarter to six",
+    "the year of the flood", "on the last day of the month", "during the match", "once in spring", "without a word", "at noon",
+    "for eleven months", "with both hands", "in front of everybody", "against advice",
+)  # fmt: skip
 
 
 class Scripted:
@@ -73,8 +69,8 @@ class Scripted:
         dice = Random(hashlib.sha256(f"{prompt.seed}{prompt.temperature}".encode() + _turns(prompt)).digest())  # noqa: S311
         if prompt.schema is not None:
             asked = dict(_LINE.findall(last))
-            fields = prompt.schema["properties"]
-            return json.dumps({key: _value(spec, asked.get(key, ""), dice) for key, spec in fields.items()})
+            fields, shared = prompt.schema["properties"], prompt.schema.get("$defs", {})
+            return json.dumps({key: _value(spec, asked.get(key, ""), dice, shared) for key, spec in fields.items()})
         name = _NAME.findall("\n".join(m.text for m in prompt.messages))
         return _prose(dice, *_wanted(last, (40, 60)), name[-1] if name else "")
 
@@ -91,51 +87,90 @@ def _wanted(text: str, otherwise: tuple[int, int]) -> tuple[int, int]:
     return (int(found[-1][0]), int(found[-1][1])) if found else otherwise
 
 
-def _sentences(dice: Random) -> Iterator[str]:
-    """Sentences, no two of them the same."""
-    seen: set[str] = set()
+class _Telling:
+    """Sentences, no two of them the same; every phrase comes once before any comes again."""
+
+    def __init__(self, dice: Random) -> None:
+        self._decks = [_shuffled(dice, phrases) for phrases in (_WHO, _DID, _THING, _WHERE, _WHEN)]
+        self._dice, self._seen = dice, set[str]()
+
+    def next(self, room: int = 99) -> str:
+        """One of at most ``room`` words; empty where there is none."""
+        for _ in range(20):
+            parts = [next(deck) for deck in self._decks]
+            if self._dice.random() < 0.5:
+                parts.insert(0, parts.pop())
+            while len(" ".join(parts).split()) > room and len(parts) > 3:
+                parts.remove(parts[0] if parts[0] in _WHEN else parts[-1])
+            said = " ".join(parts)
+            if len(said.split()) <= room and said not in self._seen:
+                self._seen.add(said)
+                return said
+        return ""
+
+
+def _shuffled(dice: Random, phrases: tuple[str, ...]) -> Iterator[str]:
     while True:
-        said = f"{dice.choice(_WHO)} {dice.choice(_DID)} {dice.choice(_THING)} {dice.choice(_WHERE)}"
-        said = f"{dice.choice(_WHEN)} {said}" if dice.random() < 0.5 else f"{said} {dice.choice(_WHEN)}"
-        if said not in seen:
-            seen.add(said)
-            yield said
+        yield from dice.sample(phrases, len(phrases))
 
 
 def _prose(dice: Random, low: int, high: int, name: str = "") -> str:
     """Between ``low`` and ``high`` words: a fragment where few are wanted, sentences where many are."""
-    sentences = _sentences(dice)
+    telling, wanted = _Telling(dice), max((low + high) // 2, 1)
     if high < 14:
-        return " ".join(next(sentences).split()[: max(low, (low + high) // 2)])
+        fragment: list[str] = []
+        while len(fragment) < wanted:
+            fragment += telling.next().split()
+        return " ".join(fragment[:wanted])
     out, n = [], 0
     if name:
-        out, n = [f"{name} was up early."], len(name.split()) + 3
-    while n < (low + high) / 2 - 5:
-        said = next(sentences)
-        out.append(said[0].upper() + said[1:] + ".")
+        out, n = [f"{name} was up early"], len(name.split()) + 3
+    while n < wanted and (said := telling.next(high - n)):
+        out.append(said[0].upper() + said[1:])
         n += len(said.split())
-    return " ".join(out)
+    if n < low:
+        out[-1] += " " + " ".join(dice.sample(_HOW, min(low - n, len(_HOW))))
+    return ". ".join(out) + "."
 
 
-def _value(spec: Mapping[str, Any], asked: str, dice: Random) -> Any:
+def _value(spec: Mapping[str, Any], asked: str, dice: Random, shared: Mapping[str, Any]) -> Any:
+    while "$ref" in spec or "anyOf" in spec:
+        spec = shared[spec["$ref"].rpartition("/")[2]] if "$ref" in spec else spec["anyOf"][0]
     kind = spec.get("type", "string")
-    if "enum" in spec:
-        return dice.choice(list(spec["enum"]))
+    if "const" in spec or "enum" in spec:
+        return spec["const"] if "const" in spec else dice.choice(list(spec["enum"]))
     if kind == "object":
-        return {k: _value(s, "", dice) for k, s in spec.get("properties", {}).items()}
+        return {k: _value(s, "", dice, shared) for k, s in spec.get("properties", {}).items()}
     if kind == "array":
-        low, high = int(spec.get("minItems", 0)), int(spec.get("maxItems", 3))
-        choices = spec.get("items", {}).get("enum")
-        if choices:
-            return dice.sample(list(choices), min(max(low, 1), len(choices), high))
-        return [_value(spec.get("items", {}), "", dice) for _ in range(low)]
+        return _list(spec, dice, shared)
     if kind == "integer":
-        return dice.randint(int(spec.get("minimum", 0)), int(spec.get("maximum", 9)))
+        low, high = _bounds(spec, 9)
+        return dice.randint(ceil(low), floor(high))
     if kind == "number":
-        return round(dice.uniform(float(spec.get("minimum", 0)), float(spec.get("maximum", 1))), 2)
-    if kind == "boolean":
-        return dice.random() < 0.5
-    return _prose(dice, *_wanted(asked, (4, 9)))
+        low, high = _bounds(spec, 1)
+        return min(max(round(dice.uniform(low, high), 2), low), high)
+    if kind in ("boolean", "null"):
+        return None if kind == "null" else dice.random() < 0.5
+    least, most = int(spec.get("minLength", 0)), spec.get("maxLength")
+    return _prose(dice, *_wanted(asked, (4, 9)))[:most].ljust(least, "s")
+
+
+def _list(spec: Mapping[str, Any], dice: Random, shared: Mapping[str, Any]) -> list[Any]:
+    low, high = int(spec.get("minItems", 0)), int(spec.get("maxItems", 3))
+    choices = spec.get("items", {}).get("enum", ())
+    if len(choices) >= low and choices:  # none twice while there are enough
+        return dice.sample(list(choices), min(max(low, 1), len(choices), high))
+    return [_value(spec.get("items", {}), "", dice, shared) for _ in range(low)]
+
+
+def _bounds(spec: Mapping[str, Any], width: int) -> tuple[float, float]:
+    """The bounds of a number: 0 and ``width`` where they are not told."""
+    low, high = spec.get("minimum"), spec.get("maximum")
+    if low is None:
+        low = 0 if high is None or high >= 0 else high - width
+    if high is None:
+        high = width if low <= width else low + width
+    return low, high
 
 
 def _read(path: Path) -> list[dict[str, str]]:

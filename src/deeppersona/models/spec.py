@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from deeppersona.models.steady import Steady
 
 ROLES = ("writer", "judge", "actor")
 KINDS = ("openai", "local", "scripted")
-_ROLE = re.compile(rf"^({'|'.join(ROLES)})=(.+)$")
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,10 @@ def parse_spec(text: str) -> Spec:
         model, _, url = rest.partition("@")
         if not model:
             raise UsageError(f"model {text!r}: a name is missing, as in openai:gpt-4.1-mini")
+        if "@" in url:  # said first and without the address, which then holds a secret
+            raise UsageError("a key does not belong in the address: set DEEPPERSONA_API_KEY in the environment")
         if url and not url.startswith(("http://", "https://")):
             raise UsageError(f"model {text!r}: the address begins with http:// or https://")
-        if "@" in url:
-            raise UsageError("a key does not belong in the address: set DEEPPERSONA_API_KEY in the environment")
         return Spec(kind, model, url or None)
     if kind == "local" and not rest:
         raise UsageError("local: needs a file, as in local:/models/small.gguf")
@@ -64,8 +62,11 @@ def parse_roles(texts: Iterable[str]) -> dict[str, Spec]:
     """Models by role: a bare SPEC is the writer's; ``judge=SPEC`` and ``actor=SPEC`` name the others."""
     out: dict[str, Spec] = {}
     for text in texts:
-        found = _ROLE.match(text)
-        role, spec = (found[1], found[2]) if found else ("writer", text)
+        role, sign, spec = text.partition("=")
+        if not sign or ":" in role:
+            role, spec = "writer", text
+        if role not in ROLES:
+            raise unknown("role", role, ROLES)
         if role in out:
             raise UsageError(f"the {role} is named twice; other roles are judge=SPEC and actor=SPEC")
         out[role] = parse_spec(spec)
@@ -151,12 +152,17 @@ async def opened(
         raise UsageError(f"no price is known for {', '.join(unpriced)}, so a budget cannot hold; give --price IN/OUT")
     purse = Purse(traffic.budget, journal.spent(), {name: price for name, price in prices.items() if price is not None})
     async with AsyncExitStack() as stack:
+        from deeppersona.models.local import Local
+
         by_spec: dict[Spec, Journaled] = {}
         steadies: list[Steady] = []
         for spec in dict.fromkeys(roles.values()):
             inner = adapter(spec, traffic)
             stack.push_async_callback(inner.close)
-            steady = Steady(inner, limit=traffic.concurrency, hedge=traffic.hedge)
+            local = inner.parallel if spec.kind == "local" and isinstance(inner, Local) else 0
+            steady = Steady(
+                inner, limit=min(traffic.concurrency, local) if local else traffic.concurrency, hedge=traffic.hedge and not local
+            )  # fmt: skip
             steadies.append(steady)
             by_spec[spec] = Journaled(steady, journal, purse)
         shapes: dict[str, Shape] = {}

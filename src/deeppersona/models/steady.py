@@ -20,6 +20,7 @@ _CUT = 0.7
 _LEARN = 30  # answers of a stage before stragglers can be told
 _HEDGED = 0.03  # share of requests asked twice, at the most
 _LONGEST_PAUSE_S = 20.0
+_SHORTEST_PATIENCE_S = 0.05  # a server that says "in 0 seconds" for ever is not asked in a tight loop
 
 
 class Gate:
@@ -30,22 +31,27 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> None:
+        await self.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    async def enter(self, *, first: bool = False) -> None:
+        """Wait for a place, before all others who wait where ``first``; it is given back with ``leave``."""
         if self.inside < int(self.capacity) and not self._waiting:
             self.inside += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
         try:
             await turn  # whoever wakes it has counted it in
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave()
+                self.leave()
             raise
 
-    async def __aexit__(self, *_: object) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give a place back."""
         self.inside -= 1
         self._admit()
 
@@ -145,7 +151,9 @@ class Steady:
             self.gate.less()
             self._cut_at = now
             self.counts["slowed"] += 1
-        return self._pause(failed + 1) if error.after_s is None else error.after_s * (1.0 + 0.1 * self._jitter.random())
+        if error.after_s is None:
+            return self._pause(failed + 1)
+        return max(error.after_s, _SHORTEST_PATIENCE_S) * (1.0 + 0.1 * self._jitter.random())
 
     async def _one(self, prompt: Prompt) -> Completion:
         """One request, or two where the first straggles: the first good answer wins."""
@@ -170,7 +178,7 @@ class Steady:
             if done or self.stopping:
                 return await first
             self.counts["hedged"] += 1
-            both.add(asyncio.ensure_future(self.inner.complete(prompt)))
+            both.add(asyncio.ensure_future(self._again(prompt)))
             failure: BaseException | None = None
             while both:
                 done, both = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -185,6 +193,16 @@ class Steady:
                 one.cancel()
                 with contextlib.suppress(BaseException):
                     await one
+
+    async def _again(self, prompt: Prompt) -> Completion:
+        """The second request of a straggler takes a place like any other: the limit is the server's."""
+        await self.gate.enter(first=True)
+        try:
+            if self.stopping:
+                raise Stopped(self.stopping)
+            return await self.inner.complete(prompt)
+        finally:
+            self.gate.leave()
 
     def _learn(self, stage: str, took: float) -> None:
         """From the times of a stage's answers, tell from when on a request straggles: far beyond 19 in 20 of them."""

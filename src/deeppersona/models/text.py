@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -101,8 +100,8 @@ _AFTER_SORRY = (
     r"|compose|invent|pretend|help(?! but\b| it\b| myself| \w+ing\b)|do (?:that|this|so)|offer|give you|share)\b"
 )
 _AN_AI = (
-    r"an? (?:\w+ ){0,2}ai(?: (?:language )?model| assistant| system| chatbot|[.,;:!]|,? i\b| (?:and|so|that|without|created"
-    r"|designed|developed|trained|built|made)\b|$)|an? (?:\w+ ){0,3}language model\b"
+    r"an? (?:(?:\w+ ){0,2}(?:ai|artificial intelligence)(?: (?:language )?model| assistant| system| chatbot|[.,;:!]|,? i\b| (?:and|so|that|without|created"
+    r"|designed|developed|trained|built|made)\b|$)|(?:\w+ ){0,3}language model\b)"
     r"(?! (?:\w+ )?(?:engineer|researcher|developer|trainer|specialist|scientist|team|lab|company|project)s?\b)"
 )
 _REFUSAL = re.compile(
@@ -114,7 +113,7 @@ _REFUSAL = re.compile(
             rf"{_ABOUT_TO}i(?: must| have to|'ll have to| will have to)(?: \w+ly)? decline"
             rf"(?:[.,;!]|$| (?:this|that|your|the) request| to (?:{_DEED}|{_AFTER_SORRY}))",
             rf"{_ABOUT_TO}i(?:'m| am) not comfortable (?:creating|writing|generating|producing|providing|with {_THIS} request)",
-            rf"{_ABOUT_TO}as {_AN_AI}",
+            rf"^as {_AN_AI}",
             # Spanish
             r"(?:^|[.,!;] ?)(?:lo siento,? (?:pero )?)?no puedo (?:ayudar(?:te|le|les)? con (?:eso|esto|esa|esta|ese|este|tu|su)\b"
             r"|(?:crear|generar|proporcionar|escribir|producir) (?:\w+ ){0,3}(?:contenido|texto|material|retrato|descripci)"
@@ -156,9 +155,9 @@ def _refuses(low: str) -> bool:
 
 _VOICE_HINTS = (
     *(" an ai", "language model", "don't have ", "do not have ", "sure, here", "sure! here", "word count"),
-    *("training data", "this helps"),
+    *("artificial intelligence", "training data", "this helps"),
 )
-_OPENERS = ("sure", "certainly", "absolutely", "of course", "here's ", "here is ", "here are ", "as requested")
+_OPENERS = ("sure", "certainly", "absolutely", "of course", "here's ", "here is ", "as requested")
 _LATER_OPENER = re.compile(r"\n\W{0,6}here(?:'s|[ ]is) ")
 _MADE = (
     r"(?:portrait|description|profile|persona|paragraph|summary|text|response|version|answer|biography|rewrite|narrative"
@@ -198,7 +197,7 @@ def _speaks_as_model(low: str) -> bool:
         or (":" in low and "note:" in low)
         or ("\n" in low and _LATER_OPENER.search(low))
     )
-    return hinted and _VOICE.search(_unquoted(low).strip()) is not None
+    return bool(hinted) and _VOICE.search(_unquoted(low).strip()) is not None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -290,8 +289,7 @@ def _repeats(low: str, found: list[str], counts: Counter[str]) -> bool:
     often = {word: n for word, n in counts.items() if n >= least}
     if not often:
         return False
-    word, most = max(often.items(), key=itemgetter(1))
-    if size >= 12 and (most * 3 > size if len(word) > 3 else most * 2 > size):
+    if size >= 12 and any(n * (3 if len(word) > 3 else 2) > size for word, n in often.items()):
         return True
     if size < 30 or b"\1\1\1\1" not in bytes(map(often.__contains__, found)):
         return False
@@ -440,7 +438,7 @@ def _wraps_whole(inside: str, opener: str, closer: str) -> bool:
 # read only as far as the last comma that is sure to stand between two members: one with a key and a colon after it.
 
 _MOST = 200_000
-_MOST_REPAIRED = 10_000  # the tolerant reader slows with the square of some inputs, and a value is never this long
+_MOST_REPAIRED = 5_000  # the tolerant reader slows with the square of some inputs, and a value is never this long
 _STRINGS = {'"': '"', "'": "'", "“": "”"}
 _NOTE = r"(?://|\#[ ])[^\n]{0,400}\n|/\*(?:[^*]|\*(?!/)){0,400}\*/"
 _KEY = re.compile(
@@ -454,15 +452,19 @@ _STRING_END = {  # a closing mark is one after which a member can end; others ar
     opener: re.compile(rf"\\.|{closer}(?=\s*+(?:[,:}}\]]|$|//|\#[ ]|/\*)|[ \t]*+\n)", re.DOTALL)
     for opener, closer in _STRINGS.items()
 }
-_MISSING_COMMA = re.compile(r"[\"'”]\s+(?:\"[^\"\n]{1,200}+\"|'[^'\n]{1,200}+'|“[^”\n]{1,200}+”|\w{1,80}+)\s{0,4}:")
+_MISSING_COMMA = {
+    opener: re.compile(
+        rf"{closer}[\s;]+(?:{opener}[^{opener}{closer}\n]{{1,200}}+{closer}\s{{0,4}}:|\w{{1,80}}+\s{{0,4}}:\s{{0,4}}{opener})"
+    )
+    for opener, closer in _STRINGS.items()
+}
 _ESCAPED = re.compile(r'\\.|"', re.DOTALL)
 _LITERALS = {"True": True, "False": False, "None": None}
-_WRAPPERS = frozenset(
-    "answer answers attributes data fields items json object output persona profile response result results values".split()
-)
-_WRAPPED = re.compile(rf"\{{\s*+[\"'“]?(?:{'|'.join(sorted(_WRAPPERS))})[\"'”]?\s*+:\s*+(?=[{{\[])", re.IGNORECASE)
-_IDS = frozenset("attribute id index key no number path question question_id".split())
-_ANSWERS = frozenset("answer content response text value".split())
+_WRAPPER_NAMES = "answers?|attributes|data|fields|items|json|object|output|persona|profile|response|results?|values"
+_WRAPPER = re.compile(_WRAPPER_NAMES, re.IGNORECASE)
+_WRAPPED = re.compile(rf"\{{\s*+[\"'“]?(?:{_WRAPPER_NAMES})[\"'”]?\s*+:\s*+(?=[{{\[])", re.IGNORECASE)
+_IDS = frozenset(["attribute", "id", "index", "key", "no", "number", "path", "question", "question_id"])
+_ANSWERS = frozenset(["answer", "content", "response", "text", "value"])
 _IN_DOUBT = object()
 
 
@@ -525,7 +527,7 @@ def _is_doubtful(value: Any) -> bool:
 
 def _flat(read: Any) -> dict[str, Any]:
     """One object out of a list of them, or out of an object that only wraps it."""
-    wrapped = True  # one wrapper may have any name; a second only a name that says it is one
+    outermost = True  # one wrapper may have any name; a second only a name that says it is one
     for _ in range(4):
         if isinstance(read, list):
             read = _joined(read) if all(isinstance(part, dict) for part in read) else {}
@@ -533,13 +535,13 @@ def _flat(read: Any) -> dict[str, Any]:
         if not isinstance(read, dict) or len(read) != 1:
             break
         ((key, inner),) = read.items()
-        known = key.lower() in _WRAPPERS
-        if inner and isinstance(inner, dict) and (known or wrapped):
-            read, wrapped = inner, False
-        elif inner and isinstance(inner, list) and known and all(isinstance(part, dict) for part in inner):
-            read, wrapped = inner, False
-        else:
+        parts = inner if isinstance(inner, list) else [inner]
+        named = _WRAPPER.fullmatch(key) is not None
+        if not inner or not all(isinstance(part, dict) for part in parts):
             break
+        if not named and not (outermost and isinstance(inner, dict)):
+            break
+        read, outermost = inner, False
     return read if isinstance(read, dict) else {}
 
 
@@ -579,7 +581,8 @@ def _dig(text: str, wrappers: int = 2) -> tuple[dict[str, Any], set[str], bool]:
     values, doubtful = _settled(
         (_joined(parts) if listed else parts[0]) if cut else _flat(parts if listed else parts[0])
     )
-    return values, doubtful, not (cut or (in_list and not text[run[-1].end :].lstrip(" \t\n\r,").startswith("]")))
+    open_list = in_list and not text[run[-1].end :].lstrip(" \t\n\r,").startswith("]")
+    return values, doubtful, bool(values or doubtful) and not (cut or open_list)
 
 
 def _object(text: str, start: int) -> _Found:
@@ -596,8 +599,9 @@ def _object(text: str, start: int) -> _Found:
             fresh = fresh if blank else -1
             continue
         if mark[0] in "/#":
-            end = text.find("*/" if mark == "/*" else "\n", at)
-            at = len(text) if end < 0 else end + len(mark) - (mark != "/*")
+            closing = "*/" if mark == "/*" else "\n"
+            end = text.find(closing, at)
+            at = len(text) if end < 0 else end + len(closing)
             notes.append((sign.start() - start, at - start))
             fresh = at if blank else -1
             continue
@@ -679,8 +683,10 @@ def _key_name(key: re.Match[str]) -> str:
 
 def _requoted(raw: str) -> str:
     """A string in any marks, with its own quotation unescaped, as JSON writes it; empty where it is not one string."""
+    if raw.startswith('"""') and raw.endswith('"""') and len(raw) > 5:
+        raw = raw[2:-2]
     closer = _STRINGS.get(raw[:1])
-    if closer is None or len(raw) < 2 or raw[-1] != closer or _MISSING_COMMA.search(raw):
+    if closer is None or len(raw) < 2 or raw[-1] != closer or _MISSING_COMMA[raw[0]].search(raw):
         return ""
     return '"' + _ESCAPED.sub(lambda sign: {'"': '\\"', "\\'": "'"}.get(sign[0], sign[0]), raw[1:-1]) + '"'
 

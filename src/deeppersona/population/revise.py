@@ -34,7 +34,7 @@ class Judge:
 
     async def clashes(self, pairs: Sequence[tuple[str, str]], seed: int) -> dict[int, str]:
         """The numbers of the pairs that clash, and why. What the judge does not answer is no clash."""
-        lines = "\n".join(f"{k}. A: {unmarked(one)} | B: {unmarked(other)}" for k, (one, other) in enumerate(pairs, 1))
+        lines = "\n".join(f"{k}. A: {_line(one)} | B: {_line(other)}" for k, (one, other) in enumerate(pairs, 1))
         prompt = Prompt(
             (Message("user", say("writing/judge", pairs=lines)),),
             "judge",
@@ -48,10 +48,15 @@ class Judge:
         return {n - 1: (why[k] if k < len(why) else "") for k, n in enumerate(numbers)}
 
 
+def _line(text: str) -> str:
+    """Text from a model or a taxonomy, on one line and without marks: it can be taken for nothing else."""
+    return " ".join(unmarked(text).split())
+
+
 def _verdict(n: int) -> Form:
     def numbers(value: Any) -> list[int]:
         if not isinstance(value, list) or not all(
-            isinstance(x, (int, str)) and str(x).strip().isdigit() for x in value
+            isinstance(x, (int, str)) and str(x).strip().isdecimal() and len(str(x)) < 6 for x in value
         ):
             raise Fault("a list of numbers was wanted")
         found = list(dict.fromkeys(int(x) for x in value))
@@ -115,7 +120,7 @@ async def revise(script: Manuscript, writer: Writer, judge: Judge | None = None)
     for attempt in range(ROUNDS + 1):
         issues = _by_rule(script, core)
         if judge is not None and attempt < ROUNDS:
-            issues |= await _by_judge(script, judge, seed_of(writer.plan, script.draft, f"judge {attempt}"))
+            issues = await _by_judge(script, judge, seed_of(writer.plan, script.draft, f"judge {attempt}")) | issues
         if not issues:
             break
         if attempt == ROUNDS:
@@ -123,6 +128,8 @@ async def revise(script: Manuscript, writer: Writer, judge: Judge | None = None)
                 script.strike(place, why)
             break
         await writer.redo(script, issues, attempt)
+    for place in script.missing.keys() & script.texts.keys():  # at fault, and nothing better came
+        script.strike(place, script.missing[place])
     return script
 
 
@@ -142,5 +149,6 @@ async def _by_judge(script: Manuscript, judge: Judge, seed: int) -> dict[str, st
     out: dict[str, str] = {}
     for k, why in sorted(found.items()):
         place, text, drawn = pairs[k]
-        out.setdefault(place, f"«{text}» cannot be true beside «{drawn}»" + (f" ({why})" if why else ""))
+        reason = f" ({_line(why)})" if why else ""
+        out.setdefault(place, f"«{_line(text)}» cannot be true beside «{_line(drawn)}»{reason}")
     return out

@@ -17,13 +17,14 @@ from deeppersona.models.ask import ask_text
 from deeppersona.models.port import Message, Prompt
 from deeppersona.models.text import fault
 from deeppersona.prompts import say, unmarked
+from deeppersona.schema.phrase import join_words
 from deeppersona.schema.taxonomy import Category
 
 PART_WORDS = 900
 _LEAST, _MOST = 250, 1400  # words asked of one call
 _NOTES = 1400  # words of notes on earlier parts
 _ENDING = 60
-_KEPT = re.compile(r"^\W*KEPT\W*:?\s*(.*)\Z", re.MULTILINE | re.DOTALL)
+_KEPT = re.compile(r"(?:^\W*KEPT\b[^\w\n]*|[*_(\[]*\bKEPT[*_]*:[*_]*)\s*(.*)\Z", re.MULTILINE | re.DOTALL)
 _SHORT = 40  # the words of a note
 _MORE = 1.5  # parts beyond the plan where they come out short, as a share
 _SETTINGS = (
@@ -43,7 +44,10 @@ class Section:
 
 
 def sections_of(script: Manuscript, categories: Sequence[Category], parts: int) -> list[Section]:
-    """Spread all that can be said over so many parts, chapter by chapter; the turning points make a chapter of their own."""
+    """Spread all that can be said over so many parts, chapter by chapter; the turning points make a chapter of their own.
+
+    Where there are fewer parts than chapters, a part takes up several.
+    """
     sayable, pronoun = script.sayable(), script.draft.person.pronoun
     chapters: list[tuple[str, list[str]]] = []
     told = script.told()
@@ -54,6 +58,10 @@ def sections_of(script: Manuscript, categories: Sequence[Category], parts: int) 
         if mine:
             chapters.append((category.title, mine))
     total = sum(len(matter) for _, matter in chapters)
+    if parts < len(chapters):
+        every = [(title, sentence) for title, matter in chapters for sentence in matter]
+        cuts = [every[k * total // parts : (k + 1) * total // parts] for k in range(parts)]
+        return [Section(_title([title for title, _ in cut]), tuple(sentence for _, sentence in cut)) for cut in cuts]
     out: list[Section] = []
     for title, matter in chapters:
         n = max(1, round(parts * len(matter) / total))
@@ -61,6 +69,12 @@ def sections_of(script: Manuscript, categories: Sequence[Category], parts: int) 
             share = matter[k * len(matter) // n : (k + 1) * len(matter) // n] or [matter[k % len(matter)]]
             out.append(Section(title, tuple(share)))
     return out
+
+
+def _title(titles: Sequence[str]) -> str:
+    """The chapter of a part that takes up several: the first of them are named."""
+    several = list(dict.fromkeys(titles))
+    return join_words(several if len(several) <= 3 else [*several[:2], "the rest"])
 
 
 async def write_book(script: Manuscript, writer: Writer, categories: Sequence[Category], words: int) -> None:
@@ -75,11 +89,12 @@ async def write_book(script: Manuscript, writer: Writer, categories: Sequence[Ca
     while number < len(sections) * _MORE and (number < len(sections) or written < 0.9 * words):
         section = sections[number % len(sections)]
         left = max(len(sections) - number, 1)
-        wanted = min(max((words - written) // left, _LEAST), _MOST)
+        wanted = min(max((words - written) // left, min(words, _LEAST)), _MOST)
         seed = seed_of(writer.plan, script.draft, f"book {number}")
         chapter_now = section.chapter if number < len(sections) else f"{section.chapter}, again"
         question = say(
-            "writing/chapter", name=name, number=number + 1, of=len(sections), chapter=chapter_now, low=int(wanted * 0.85),
+            "writing/chapter", name=unmarked(name), number=number + 1, of=max(len(sections), number + 1),
+            chapter=unmarked(chapter_now), low=int(wanted * 0.85),
             high=int(wanted * 1.15), facts=facts, before=unmarked(_bounded(notes)), ending=unmarked(ending),
             matter=unmarked("\n".join(section.matter)), setting=_SETTINGS[seed % len(_SETTINGS)],
         )  # fmt: skip

@@ -7,18 +7,19 @@ from deeppersona.generation.stories import THIS_YEAR, Told
 from deeppersona.prompts import unmarked
 from deeppersona.schema.phrase import join_words
 
-SENTENCES = 80  # of what was drawn: the most telling
+SENTENCES = 64  # of what was drawn: the most telling
 _PLAIN_CORE = ("education", "religion", "language", "income", "marital_status", "former_occupation", "described_as")
 _NATURE = {
     "extraversion": ("reserved", "outgoing"), "neuroticism": ("calm", "easily worried"),
     "agreeableness": ("hard-headed", "soft-hearted"), "conscientiousness": ("careless", "orderly"),
     "openness": ("set in old ways", "curious"),
 }  # fmt: skip
+_LONGEST = 600  # characters of a given text
 _LOW, _HIGH = 2.7, 3.9
 TONES = {
-    "good": "it turned out well",
-    "bad": "it went badly and was not put right",
-    "mixed": "there was gain and loss in it",
+    "good": "It turned out well.",
+    "bad": "It went badly and was never put right.",
+    "mixed": "Something was gained by it and something lost.",
 }
 
 
@@ -47,14 +48,13 @@ def facts_of(draft: Draft) -> str:
     if nature:
         lines.append(f"By nature: {join_words(nature)}.")
     given = [t for t in draft.record["traits"] if t["source"] == "given" and not t["path"].startswith("demographics.")]
-    lines += [f"{t['path'].rpartition('.')[2].replace('_', ' ')}: {t['value']}" for t in given]
+    lines += [f"{t['path'].rpartition('.')[2].replace('_', ' ')}: {str(t['value'])[:_LONGEST]}" for t in given]
     lines += [draft.sayable.say(k, person.pronoun) for k in sorted(draft.sayable.order[:SENTENCES])]
     return unmarked("\n".join(line for line in lines if line))
 
 
-def turning_point(draft: Draft, told: Told) -> tuple[str, str]:
-    """What a story is about, and how it is told: both drawn."""
+def turning_point(draft: Draft, told: Told) -> str:
+    """What a story is about, when it was and how it ended: all of it drawn."""
     age = told.story.age
     year = THIS_YEAR - (draft.person.age - age)
-    what = f"the turning point at {age}, in {year}: {told.echo.rstrip('.')}"
-    return what, f"a place, another person, a choice and what came of it; {TONES[told.tone]}"
+    return f"{told.echo.rstrip('.')}. {draft.person.name.given} was {age}, in {year}. {TONES[told.tone]}"

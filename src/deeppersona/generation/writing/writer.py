@@ -7,6 +7,7 @@ serves it. Many slots go into one call, keyed by numbers. What the priors fill i
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +17,15 @@ from deeppersona.generation.writing.manuscript import Manuscript
 from deeppersona.models.ask import Field, Form, ask, ask_text, prose
 from deeppersona.models.port import LanguageModel, Message, Prompt, Shape
 from deeppersona.models.text import fault
-from deeppersona.prompts import say
+from deeppersona.prompts import say, unmarked
 from deeppersona.schema.phrase import conjugate
 from deeppersona.schema.plan import Plan, Writing
 from deeppersona.schema.taxonomy import Attribute
 
 PORTRAIT = (160, 320)  # words
 MOST_SLOTS = 24  # in one call
+_FINISH = "finish: "
+_LONG = 60  # words from which a text that came to nothing among others is asked for by itself
 _THEM = {"she": "her", "he": "him", "they": "them", "you": "you"}
 _OPENINGS = (
     "with an hour of the day and what is done in it", "with a thing {they} owns", "with a sum of money",
@@ -60,7 +63,8 @@ def slots_of(asks: Mapping[str, tuple[str, int, int]], first: int, sentence: Cal
     places: dict[str, str] = {}
     for key, (place, (line, low, high)) in enumerate(asks.items(), start=first):
         places[str(key)] = place
-        fields.append(prose(str(key), line, low, high, sentence=sentence(place)))
+        begins = re.split(r"\.\.\.|___", line.removeprefix(_FINISH))[0] if line.startswith(_FINISH) else ""
+        fields.append(prose(str(key), unmarked(line), low, high, sentence=sentence(place), begins=begins))
     return Slots(Form(tuple(fields)), places, sum(high for _, _, high in asks.values()))
 
 
@@ -80,7 +84,13 @@ class Writer:
         script = Manuscript(draft)
         first = self._first(draft)
         slots = slots_of(first, 1, _is_sentence)
-        opening = say("writing/first", facts=facts_of(draft), worn=list(worn), lines=slots.form.lines)
+        opening = say(
+            "writing/first",
+            name=draft.person.name.given,
+            facts=facts_of(draft),
+            worn=list(worn),
+            lines=slots.form.lines,
+        )
         await self._round(
             script, "stories", first, slots, Prompt((self.system, Message("user", opening)), "stories", 0)
         )
@@ -114,24 +124,40 @@ class Writer:
         answer = await ask(self.model, prompt, slots.form)
         script.keep(slots.places, answer.values, answer.missing)
         script.talk = Prompt((*prompt.messages, Message("assistant", answer.said)), stage, 0)
+        for place in [p for p in slots.places.values() if p in script.missing and asks[p][1] >= _LONG]:
+            await self._alone(script, stage, place, asks[place])
+
+    async def _alone(self, script: Manuscript, stage: str, place: str, asked: tuple[str, int, int]) -> None:
+        """Ask for one long text by itself, as plain text: what a weak model cannot do among others it often can alone."""
+        line, low, high = asked
+        assert script.talk is not None  # noqa: S101 - the round it failed in
+        question = say("writing/alone", line=unmarked(line), low=low, high=high)
+        messages = (self.system, script.talk.messages[1], Message("assistant", "Yes."), Message("user", question))
+        seed = seed_of(self.plan, script.draft, f"alone {place}")
+        prompt = Prompt(messages, stage, 2 * high + 60, self.writing.temperature, seed)
+        text, reason = await ask_text(
+            self.model, prompt, lambda text: fault(text, words=(low, high), sentence=True), tries=2
+        )
+        script.keep({"": place}, {"": text} if text else {}, {"": reason})
+        if text:  # what follows is to know it
+            turns = (*script.talk.messages, Message("user", question), Message("assistant", text))
+            script.talk = Prompt(turns, stage, 0)
 
     def _first(self, draft: Draft) -> dict[str, tuple[str, int, int]]:
         """What the first round asks, by place."""
         them = _THEM[draft.person.pronoun]
-        their = conjugate("{their}", draft.person.pronoun)
+        name = draft.person.name.given
         asks = {
-            "values": (f"What matters most to {them}, told from {their} facts and not named as a virtue", 15, 40),
-            "attitude": (
-                f"How {draft.person.pronoun} looks at life, as those who live with {them} would put it",
-                15,
-                40,
-            ),
+            "values": (f"what matters most to {name}. Say what {name} does because of it, name no virtue.", 15, 40),
+            "attitude": (f"how {name} looks at life, as somebody close to {them} would put it.", 15, 40),
         }
         for k, told in enumerate(draft.told):
-            what, how = turning_point(draft, told)
-            asks[f"stories.{k}.title"] = (f"A title for {what}", 2, 8)
-            asks[f"stories.{k}.text"] = (f"That, told in the past tense: {how}", 80, 150)
-            asks[f"stories.{k}.interest"] = ("An interest that came of it and lasted, in few words", 2, 9)
+            asks[f"stories.{k}.text"] = (
+                f"the story of a turning point: {turning_point(draft, told)} Tell it as a scene in the past tense: where it "
+                f"was, who else was there, what {name} had to choose, what came of it.", 80, 150,
+            )  # fmt: skip
+            asks[f"stories.{k}.title"] = ("a title for that story.", 2, 8)
+            asks[f"stories.{k}.interest"] = (f"what {name} has liked to do or to follow ever since.", 2, 9)
         return asks
 
     def _more(self, draft: Draft) -> dict[str, tuple[str, int, int]]:
@@ -155,7 +181,7 @@ class Writer:
         low, high = PORTRAIT
         question = say(
             "writing/portrait",
-            name=person.name.whole,
+            name=unmarked(person.name.whole),
             them=_THEM[person.pronoun],
             opening=opening,
             low=low,
@@ -211,6 +237,7 @@ def portrait_check(name: str) -> Callable[[str], str]:
 
 
 def _gap(attribute: Attribute, draft: Draft) -> str:
-    """A text attribute as a sentence with a gap."""
+    """A text attribute as a sentence to be finished."""
     said = conjugate(attribute.phrase, draft.person.pronoun).replace("{name}", draft.person.name.given)
-    return said.replace("{value}", "___").rstrip(".")
+    ends = said.rstrip(". ").endswith("{value}")
+    return f"{_FINISH}{said.rstrip('. ').replace('{value}', '...' if ends else '___')}"
