@@ -81,7 +81,7 @@ def test_what_a_server_can_do_is_found_out(run: Run, modes: tuple[str, ...], sha
         assert server.requests == 5
     assert table.code == 0
     assert table.out.count("works") == sum(works) + 1  # and logprobs
-    assert f"used as" in table.out
+    assert "used as" in table.out
     assert shape in table.out
     assert f"--model {spec}" in table.out
 

@@ -45,6 +45,8 @@ _WHEN = (
     "for eleven months", "with both hands", "in front of everybody", "against advice",
 )  # fmt: skip
 
+_HOW = ("quietly", "again", "alone", "slowly", "anyway", "twice", "indoors", "early", "badly", "first")
+
 
 class Scripted:
     """The double: the same prompt, the same answer, whatever else is asked at the same time."""
