@@ -63,7 +63,7 @@ def check(spec: str, as_json: bool, **raw: Any) -> None:
     table.add_row("logprobs", "[green]works[/]" if found["logprobs"] else "no")
     table.add_row("speed of one request", f"{found['tokens_per_s']:g} tokens/s, {found['latency_s']:g} s")
     table.add_row("used as", f"[bold]{found['shape']}[/]")
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     console.print(f"  next  deeppersona generate -n 3 --model {spec} --out runs/written --estimate")
 

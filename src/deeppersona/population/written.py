@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections import Counter
@@ -105,12 +106,14 @@ def run_written(
     done = folder.finished(plan, repair=repair)
     left = [number for number in range(part_count(plan)) if number not in done]
     journal = Journal(folder.path / "run.sqlite")
+    gc.freeze()  # the taxonomy and the engine are here to stay: the collector need not walk them again and again
     try:
         return asyncio.run(
             _run(engine, folder, roles, traffic, journal, done, left, progress, draw or drawn_by(engine))
         )
     finally:
         journal.close()
+        gc.unfreeze()
 
 
 def read_all(

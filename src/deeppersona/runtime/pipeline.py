@@ -59,15 +59,14 @@ async def over_people(
     async def one(part: Part[Draft], place: int, draft: Draft) -> None:
         try:
             part.records[place] = await work(draft)
+            if part.whole:
+                commit(part)
         except Stopped:
             stopped[part.number] = part
             halt.set()
         except BaseException as error:
             trouble.append(error)
             halt.set()
-        else:
-            if part.whole:
-                commit(part)
         finally:
             places.release()
 
@@ -85,8 +84,11 @@ async def over_people(
                 running.add(task)
                 task.add_done_callback(running.discard)
 
-    if numbers:
-        await feed()
+    try:
+        if numbers:
+            await feed()
+    except Exception as error:
+        trouble.append(error)
     while running:
         await asyncio.wait(set(running))
     if trouble:
