@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-BY_YOU = "stopped by you"  # the reason of a stop that was asked for
+BY_YOU = "stopped by you; run the same command again to go on"  # the reason of a stop that was asked for
 
 
 class DeepPersonaError(Exception):

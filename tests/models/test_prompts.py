@@ -50,8 +50,10 @@ def test_every_prompt_renders(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_prompt_without_its_optional_parts_leaves_no_hole(name: str) -> None:
-    empty = say(name, **{key: [] if isinstance(value, list) else "" for key, value in values_for(name).items()})
-    filled = say(name, **values_for(name))
+    values = values_for(name)
+    optional = {node.test.name for node in parsed(name).find_all(nodes.If) if isinstance(node.test, nodes.Name)}
+    empty = say(name, **values | {key: type(values[key])() for key in optional})
+    filled = say(name, **values)
     for text in (empty, filled):
         assert "\n\n\n\n" not in text
         assert not text.startswith("\n")

@@ -353,9 +353,6 @@ def test_no_budget_at_all_asks_nothing(tmp_path: Path) -> None:
     assert server.requests == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the message names no fix, and the closing line says to run the same command again"
-)
 def test_a_budget_that_is_spent_says_what_to_do(tmp_path: Path) -> None:
     with serving() as server:
         done = subprocess.run(
@@ -377,7 +374,6 @@ def test_a_budget_needs_a_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         study.write(plan, tmp_path / "run", dp.shipped_taxonomy(), roles, Traffic(4, budget=1.0))
 
 
-@pytest.mark.xfail(strict=True, reason="any address is taken for a server of one's own, so a budget never holds there")
 def test_a_server_elsewhere_is_not_taken_for_free() -> None:
     assert price_of(parse_spec("openai:m@http://127.0.0.1:8000/v1"), Traffic(budget=1.0)) == Price(0, 0, 0)
     assert price_of(parse_spec("openai:m@https://api.example.com/v1"), Traffic(budget=1.0)) is None
@@ -504,7 +500,6 @@ def test_a_server_that_is_down_is_told_and_going_on_works_once_it_is_up(tmp_path
         assert write(other, out, 3).people == 3
 
 
-@pytest.mark.xfail(strict=True, reason="the message says what happened and not what to do")
 def test_a_server_that_is_down_is_told_with_what_to_do(tmp_path: Path, impatient: None) -> None:
     with serving() as server:
         pass
@@ -554,9 +549,6 @@ def is_portrait_of(body: Body, draft: Draft) -> bool:
     return "Now the portrait" in content[-1] and any(facts_of(draft) in c for c in content)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an error among the first eight leaves those who wait for the worn phrasings waiting for ever"
-)
 def test_a_key_refused_on_the_way_ends_the_run_with_words(tmp_path: Path) -> None:
     out, asked = tmp_path / "run", []
 
@@ -566,13 +558,10 @@ def test_a_key_refused_on_the_way_ends_the_run_with_words(tmp_path: Path) -> Non
 
     with Turned(away) as server, within(10), pytest.raises(dp.UsageError, match="does not accept the key"):
         write(server, out, 20)
-    with serving() as server:
-        assert write(server, out, 20).people == 20
+    with serving() as other:
+        assert write(other, out, 20).people == 20
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the last person at work cannot be told from a server that is gone, and the run never ends"
-)
 def test_one_request_that_never_succeeds_costs_a_hole_and_not_the_run(tmp_path: Path, impatient: None) -> None:
     out = tmp_path / "run"
     (draft,) = drafts_of(1)
@@ -586,9 +575,6 @@ def test_one_request_that_never_succeeds_costs_a_hole_and_not_the_run(tmp_path: 
     assert [hole["path"] for hole in records_of(out)[0]["missing"]] == ["narrative"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a failure is told to the worn phrasings at the part's end, which waits for them"
-)
 def test_somebody_who_cannot_be_drawn_keeps_nobody_waiting(tmp_path: Path) -> None:
     plan = planned(20)
     folder, engine = RunFolder(tmp_path / "run"), study.engine_for(plan, dp.shipped_taxonomy())
@@ -603,7 +589,6 @@ def test_somebody_who_cannot_be_drawn_keeps_nobody_waiting(tmp_path: Path) -> No
     assert (outcome.people, outcome.failures) == (19, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="an error in commit is lost: the run ends as if all were well")
 def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, real = tmp_path / "run", store.write_whole
 
@@ -644,7 +629,6 @@ def test_no_key_and_no_address_is_written_down(tmp_path: Path, monkeypatch: pyte
     assert len(dp.load(out)) == 6
 
 
-@pytest.mark.xfail(strict=True, reason="the reason of a hole is the error's whole text, address and all")
 def test_a_hole_names_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
     out, n = tmp_path / "run", 20
     assert Steady.__init__.__kwdefaults__ is not None

@@ -232,7 +232,6 @@ def test_an_error_in_drawing_is_raised() -> None:
     assert 0 in line.committed
 
 
-@pytest.mark.xfail(strict=True, reason="the task of the part's last person dies with the error, unseen")
 @pytest.mark.parametrize("parts", [1, 4])
 def test_an_error_in_commit_is_raised(parts: int) -> None:
     line = Line()

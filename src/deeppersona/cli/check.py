@@ -19,11 +19,8 @@ from deeppersona.runtime.store import RunFolder
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
 
-def show_sameness(found: dict[str, Any], as_json: bool) -> None:
+def show_sameness(found: dict[str, Any]) -> None:
     """Print how alike people are told; where it is known, before and after worn phrasings were ruled out."""
-    if as_json:
-        click.echo(json.dumps(found))
-        return
     both = "before" in found["portraits"]
     columns = ("all", "before", "after") if both else ("all",)
     table = Table("sameness", *(f"{kind}, {c}" for kind in ("portraits", "stories") for c in columns))
@@ -49,8 +46,11 @@ def command(run: Path, folder: Path | None, show: int, diversity: bool, as_json:
         raise UsageError(f"{run} was made with another taxonomy; name it with --taxonomy FOLDER")
     population = study.load(run)
     issues = [issue for persona in population for issue in validate(persona, taxonomy)]
+    found = write_sameness(run) if diversity else None
     if as_json:
-        click.echo(json.dumps([i.model_dump() for i in issues], indent=1, ensure_ascii=False))
+        listed = [i.model_dump() for i in issues]
+        whole = listed if found is None else {"issues": listed, "diversity": found}
+        click.echo(json.dumps(whole, indent=1, ensure_ascii=False))
     else:
         for issue in issues[:show]:
             click.echo(f"{issue.severity}: {issue}")
@@ -59,7 +59,7 @@ def command(run: Path, folder: Path | None, show: int, diversity: bool, as_json:
             f"{len(population)} people, {len(registered())} validators, {len(issues)} contradictions"
             + (": " + ", ".join(f"{rule} {n}" for rule, n in by_rule.most_common()) if issues else "")
         )
-    if diversity:
-        show_sameness(write_sameness(run), as_json)
+    if found is not None and not as_json:
+        show_sameness(found)
     if issues:
         raise click.exceptions.Exit(2)

@@ -13,7 +13,7 @@ from deeppersona.cli.generate import pairs, parse_ratio
 from deeppersona.cli.model_options import read_asking, read_writing, writing
 from deeppersona.cli.written import progress_of
 from deeppersona.corpus.shallow import read_shallow
-from deeppersona.errors import UsageError
+from deeppersona.errors import BY_YOU, Stopped, UsageError
 from deeppersona.studio.gallery import write_gallery
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
@@ -53,14 +53,20 @@ def command(
     people = list(read_shallow(source))
     weights = {k: float(w) for k, w in pairs(focus, "focus").items()}
     roles, traffic = read_asking(raw) if raw["models"] else ({}, None)
-    if not roles and read_writing(raw):
+    if not roles and (raw["budget"] is not None or raw["price"] or read_writing(raw)):
         raise UsageError("there is no model to write: name one with --model SPEC")
-    with progress_of(len(people), as_json and bool(roles)) as progress:
-        made, warnings = study.enrich(
-            people, out, taxonomy, country=list(country) or None, seed=seed, depth=depth, focus=weights,
-            ratio=parse_ratio(ratio), book=book, roles=roles, traffic=traffic, progress=progress,
-            writing=study.make_writing(roles, **read_writing(raw)) if roles else None,
-        )  # fmt: skip
+    try:
+        with progress_of(len(people), as_json and bool(roles)) as progress:
+            made, warnings = study.enrich(
+                people, out, taxonomy, country=list(country) or None, seed=seed, depth=depth, focus=weights,
+                ratio=parse_ratio(ratio), book=book, roles=roles, traffic=traffic, progress=progress,
+                writing=study.make_writing(roles, **read_writing(raw)) if roles else None,
+            )  # fmt: skip
+    except Stopped as stop:
+        if any((out / "personas").glob("part-*")):
+            write_gallery(out)
+        click.echo(f"deeppersona: {stop}", err=True)
+        raise click.exceptions.Exit(130 if str(stop).startswith(BY_YOU) else 1) from None
     write_gallery(out)
     if as_json:
         click.echo(

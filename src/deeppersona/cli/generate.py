@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deeppersona import study
-from deeppersona.cli.model_options import read_asking, read_writing, writing
+from deeppersona.cli.model_options import SAMENESS, read_asking, read_writing, writing
 from deeppersona.cli.written import progress_of, show_estimate, usage_line
 from deeppersona.corpus.export import FORMATS, export
 from deeppersona.errors import BY_YOU, UsageError, unknown
@@ -59,8 +59,13 @@ def read_plan(path: Path) -> dict[str, Any]:
         if key not in _PLAN_KEYS:
             raise unknown(f"key in the plan {path}:", key, _PLAN_KEYS)
         wanted = _PLAN_KEYS[key]
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        listed = value if key in ("model", "format") and isinstance(value, list) else []
+        odd = isinstance(value, bool) and bool not in kinds
+        if odd or not isinstance(value, kinds) or not all(isinstance(item, str) for item in listed):
             raise UsageError(f"the plan {path}: {key} cannot be {value!r}")
+        if key == "diversity" and value not in SAMENESS:
+            raise unknown(f"diversity in the plan {path}:", value, SAMENESS)
     return raw
 
 
@@ -163,7 +168,7 @@ def command(
     for key in ("temperature", "colour", "book_words", "diversity"):
         raw[key] = raw[key] if raw[key] is not None else file.get(key)
     roles, traffic = read_asking(raw) if raw["models"] else ({}, None)
-    if not roles and (estimate or read_writing(raw)):
+    if not roles and (estimate or raw["budget"] is not None or raw["price"] or read_writing(raw)):
         raise UsageError("there is no model to write: name one with --model SPEC")
     plan = study.make_plan(
         n if n is not None else file.get("n", 12), wanted, seed=seed if seed is not None else file.get("seed", 0),
@@ -232,7 +237,7 @@ def _closing(out: Path, plan: Plan, people: int, failed: int, seconds: float, as
         if stopped:
             console.print(
                 f"  [bold]stopped[/] after {people} of {plan.n}: {stopped}\n"
-                "  next  run the same command again to go on: nothing paid for is paid for again"
+                "  nothing paid for is paid for again when you go on"
             )
         console.print(f"  open  {out / 'index.html'}\n  read  deeppersona show {out}\n  check deeppersona check {out}")
         console.print(

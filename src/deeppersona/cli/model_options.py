@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from deeppersona.models.spec import Spec, Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SAMENESS = ("counter", "measure", "off")
 _ASKING = (
     click.option(
         "--model",
@@ -37,7 +38,7 @@ _WRITING = (
     click.option("--colour", type=click.IntRange(min=0), default=None, help="Drawn values to tell more particularly."),
     click.option("--book-words", type=click.IntRange(min=0), default=None, help="Length of a life book by the model."),
     click.option(
-        "--diversity", type=click.Choice(["counter", "measure", "off"]), default=None,
+        "--diversity", type=click.Choice(SAMENESS), default=None,
         help="Sameness: measure and rule out worn phrasings (default), measure only, or neither.",
     ),
 )  # fmt: skip

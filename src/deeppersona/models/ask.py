@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
-from deeppersona.errors import Malformed, NotSupported, Unreachable
+from deeppersona.errors import DeepPersonaError, Malformed, NotSupported, Unreachable
 from deeppersona.models import text as texts
 from deeppersona.models.port import Completion, LanguageModel, Prompt
 
@@ -200,7 +200,7 @@ async def _answers(model: LanguageModel, prompt: Prompt, form: Form) -> tuple[di
     try:
         completion = await model.complete(prompt)
     except (Unreachable, Malformed, NotSupported) as error:
-        return {}, dict.fromkeys((f.key for f in form.fields), str(error)), ""
+        return {}, dict.fromkeys((f.key for f in form.fields), _in_short(error)), ""
     return read(completion, form)
 
 
@@ -246,7 +246,7 @@ async def ask_text(
         try:
             completion = await model.complete(current)
         except (Unreachable, Malformed, NotSupported) as error:
-            reason = str(error)
+            reason = _in_short(error)
             continue
         said = texts.clean(completion.text)
         if completion.refusal or completion.finish == "content_filter":
@@ -282,6 +282,15 @@ def _written(value: Any) -> Any:
     except PydanticSerializationError:
         raise Fault("not language") from None
     return value
+
+
+def _in_short(error: DeepPersonaError) -> str:
+    """Why nothing came, as a record may say it: no address, none of the server's own words."""
+    if isinstance(error, Unreachable):
+        return "the server gave no answer"
+    return (
+        "the server refused the request" if isinstance(error, NotSupported) else "the server's answer was no completion"
+    )
 
 
 def _kept(values: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +53,7 @@ class Local:
 
     def _start(self) -> str:
         """Start the server and wait until it answers; its address."""
+        self._end()  # one that never became ready
         command = [
             sys.executable,
             "-m",
@@ -71,8 +71,9 @@ class Local:
         if not url:
             raise UsageError(f"local: {self.file} could not be loaded by llama.cpp; is it a complete model file?")
         end = time.monotonic() + START_S
-        while time.monotonic() < end:
-            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/health") as answer:  # noqa: S310 - loopback
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever proxy there is
+        while time.monotonic() < end and self._process.poll() is None:
+            with contextlib.suppress(OSError), direct.open(f"{url}/health", timeout=5.0) as answer:
                 if answer.status == 200:
                     return f"{url}/v1"
             time.sleep(0.1)
@@ -82,12 +83,16 @@ class Local:
         """Stop the server."""
         if self._model is not None:
             await self._model.close()
+        self._model = None
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             if self._process.stdout:
                 self._process.stdout.close()
-        self._process = self._model = None
+        self._process = None
 
 
 def _serve(file: str, parallel: int, parent: int) -> None:

@@ -94,7 +94,9 @@ class Purse:
         most = self.most(model, prompt)
         while self.budget is not None and self.spent + self.promised + most > self.budget:
             if self.spent + most > self.budget:
-                raise Stopped(f"the budget of ${self.budget:.2f} is spent (${self.spent:.2f} so far)")
+                raise Stopped(
+                    f"the budget of ${self.budget:.2f} is spent (${self.spent:.2f} so far); go on with the same command and a larger --budget"
+                )
             self._came_in.clear()
             await self._came_in.wait()
         self.promised += most

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deeppersona.errors import UsageError, unknown
 from deeppersona.models.capability import best_shape
@@ -103,9 +105,18 @@ def price_of(spec: Spec, traffic: Traffic) -> Price | None:
     """What a model costs: as told, nothing for one of one's own, else the list price; None where it is not known."""
     if traffic.price is not None:
         return traffic.price
-    if spec.kind != "openai" or spec.url is not None:
+    if spec.kind != "openai" or (spec.url is not None and _is_own(spec.url)):
         return FREE
-    return shipped_prices().get(spec.model)
+    return shipped_prices().get(spec.model) if spec.url is None else None
+
+
+def _is_own(url: str) -> bool:
+    """Whether a server stands in one's own network, where tokens cost nothing."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan"))
 
 
 @dataclass
@@ -161,7 +172,7 @@ async def opened(
             stack.push_async_callback(inner.close)
             local = inner.parallel if spec.kind == "local" and isinstance(inner, Local) else 0
             steady = Steady(
-                inner, limit=min(traffic.concurrency, local) if local else traffic.concurrency, hedge=traffic.hedge and not local
+                inner, limit=min(traffic.concurrency, local) if local else traffic.concurrency, hedge=traffic.hedge and not local and traffic.budget is None
             )  # fmt: skip
             steadies.append(steady)
             by_spec[spec] = Journaled(steady, journal, purse)

@@ -12,8 +12,9 @@ import random
 from collections import defaultdict, deque
 
 from deeppersona.errors import Malformed, RateLimited, Stopped, Unreachable
-from deeppersona.models.port import Completion, LanguageModel, Prompt
+from deeppersona.models.port import Completion, LanguageModel, Message, Prompt
 
+GONE = "see that it is up (deeppersona models check SPEC), then run the same command again"
 _WINDOW = 20  # answers looked at to tell a sustained 429 from a single one
 _SUSTAINED = 5
 _CUT = 0.7
@@ -126,8 +127,10 @@ class Steady:
                     failed >= (2 if prompt.stage == "check" else self.attempts)
                     or clock() - began + pause > self.deadline_s
                 ):
-                    if self._good_at < began:  # nobody else was answered all that time: the server is gone
-                        self.stop(f"{self.name} does not answer: {error}")
+                    if (
+                        self._good_at < began and not await self._answers()
+                    ):  # not this request alone: the server is gone
+                        self.stop(f"{self.name} does not answer ({error}); {GONE}")
                         raise Stopped(self.stopping) from None
                     if isinstance(error, RateLimited):
                         raise Unreachable(str(error)) from None
@@ -139,6 +142,16 @@ class Steady:
                 self._limited.append(False)
                 self.gate.more()
                 return completion
+
+    async def _answers(self) -> bool:
+        """Whether the server answers the smallest of questions."""
+        try:
+            await self.inner.complete(Prompt((Message("user", "Say yes."),), "check", 4, 0.0))
+        except (RateLimited, Malformed):
+            return True
+        except Unreachable:
+            return False
+        return True
 
     def _pause(self, failed: int) -> float:
         longest = min(self.first_pause_s * 2**failed, _LONGEST_PAUSE_S)

@@ -83,9 +83,10 @@ class Desk:
             script = await revise(script, self.writer, self.judge)
             if self.writing.book_words:
                 await write_book(script, self.writer, self.engine.taxonomy.categories, self.writing.book_words)
-        except Stopped as stop:
-            self.worn.stop(str(stop))
-            self.models.stop(str(stop))
+        except BaseException as error:  # whatever ends this one ends the run: nobody is left waiting for it
+            reason = str(error) if isinstance(error, Stopped) else f"{type(error).__name__} in another person"
+            self.worn.stop(reason)
+            self.models.stop(reason)
             raise
         record = script.record(self.models.models["writer"].name)
         self.worn.add(slot, text_of(record))
@@ -170,16 +171,18 @@ async def _run(
                 _tell(tally, models, progress)
                 return record
 
-            def commit(part: Part[Draft]) -> None:
+            def begun(part: Part[Draft]) -> None:
                 tally.failures += len(part.failures)
-                for failure in part.failures:
+                for failure in part.failures:  # nobody is to wait for what they would have written
                     worn.add(failure.slot, "")
+
+            def commit(part: Part[Draft]) -> None:
                 folder.commit(part.number, lines_of(part.in_order()), len(part.records), part.failures)
 
             with _stopping_on_interrupt(desk):
                 window = max(int(traffic.concurrency * _MORE_PEOPLE), traffic.concurrency + 2)
                 stopped_parts = await over_people(
-                    left, draw, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=max(_FIRST_CHUNK // part_size(plan), 1)
+                    left, draw, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=max(_FIRST_CHUNK // part_size(plan), 1), begun=begun,
                 )  # fmt: skip
             stop = next((s.stopping for s in models.steadies if s.stopping), "")
             counts = models.counts()

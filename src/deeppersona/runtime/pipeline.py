@@ -40,11 +40,13 @@ class Part(Generic[Draft]):
 async def over_people(
     numbers: Sequence[int], draw: Callable[[Sequence[int]], list[tuple[int, int, list[Draft], list[Failure]]]],
     work: Callable[[Draft], Awaitable[Record]], commit: Callable[[Part[Draft]], None], *, window: int, ahead: int, first: int,
+    begun: Callable[[Part[Draft]], None] = lambda part: None,
 ) -> list[Part[Draft]]:  # fmt: skip
     """Make parts, ``window`` people at once.
 
     ``draw`` makes the drafts of some parts at once: (number, size, drafts, failures) each; it is
-    asked for ``ahead`` parts at once, for ``first`` to begin with. ``work`` raises Stopped where nothing more may be begun.
+    asked for ``ahead`` parts at once, for ``first`` to begin with. ``work`` raises Stopped where nothing more may be begun;
+    ``begun`` is told of each part with those who could not be drawn, before anybody of it is worked on.
 
     Returns:
         The parts that were stopped in the middle; empty when all was made. The first other error is raised.
@@ -73,6 +75,7 @@ async def over_people(
     async def feed() -> None:
         async for number, size, drafts, failures in _drawn(numbers, draw, first, ahead):
             part: Part[Draft] = Part(number, size, {}, failures)
+            begun(part)
             if part.whole:
                 commit(part)
             for place, draft in enumerate(drafts):

@@ -35,6 +35,7 @@ create table if not exists note (key text primary key, value text not null);
 """
 
 
+_MADE = ("part", "failure", "completion")
 _COUNTED = ("calls", "tokens_in", "tokens_cached", "tokens_out", "cost")
 _SPENT = """
 select model, json_extract(usage, '$.stage') as stage, count(*), sum(json_extract(usage, '$.in')),
@@ -134,6 +135,8 @@ class RunFolder:
 
     def _hold_to(self, plan: Plan) -> None:
         file = self.path / "plan.json"
+        if file.exists() and self.plan() != plan and self._nothing_made():
+            file.unlink()
         if not file.exists():
             if any(self.personas.glob("part-*.jsonl")):
                 raise StoreError(f"{self.path} holds personas but no plan.json; choose another --out")
@@ -146,6 +149,14 @@ class RunFolder:
                 f"{self.path} was begun with a different plan ({'; '.join(plan.differences(known))}); "
                 "use the same plan to go on with it, or choose another --out"
             )
+
+    def _nothing_made(self) -> bool:
+        """Whether nothing was made or paid for under the plan: then another may take its place."""
+        if any(self.personas.glob("part-*")):
+            return False
+        with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
+            db.executescript(LEDGER)
+            return not any(db.execute(f"select 1 from {table} limit 1").fetchone() for table in _MADE)  # noqa: S608 - ours
 
     def plan(self) -> Plan:
         """The frozen plan. StoreError where there is none or it was changed by hand."""
