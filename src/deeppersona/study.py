@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # what has to do with models is imported when one is asked fo
     from deeppersona.population.written import Drawn, Estimate, Outcome, Tally
 
 Countries = str | Sequence[str] | Mapping[str, float] | None
+_DRAWN_ELSEWHERE_FROM = 600  # people below which a process costs more than it saves
 _PARALLEL_FROM = 4  # parts below which starting processes costs more than it saves
 
 
@@ -240,15 +242,21 @@ def run(
 
 def write(
     plan: Plan, out: Path, taxonomy: Taxonomy, roles: Mapping[str, Spec], traffic: Traffic | None = None, *,
-    repair: bool = False, progress: Callable[[Tally], None] = lambda tally: None,
+    repair: bool = False, progress: Callable[[Tally], None] = lambda tally: None, taxonomy_folder: Path | None = None,
 ) -> Outcome:  # fmt: skip
-    """Make a plan that a model writes into a run folder, or go on with it; nothing paid for is paid for again."""
-    from deeppersona.population.written import run_written
+    """Make a plan that a model writes into a run folder, or go on with it; nothing paid for is paid for again.
+
+    With the folder of the taxonomy, many people are drawn in a process of its own while others are written.
+    """
+    from deeppersona.population.written import drawn_by, drawn_elsewhere, run_written
 
     folder = RunFolder(out)
     engine = engine_for(plan, taxonomy)
-    with folder.writing(plan):
-        return run_written(engine, folder, roles, traffic or _traffic(), repair=repair, progress=progress)
+    with folder.writing(plan), ExitStack() as stack:
+        draw = drawn_by(engine)
+        if taxonomy_folder is not None and plan.n >= _DRAWN_ELSEWHERE_FROM and _cores() > 1:
+            draw = stack.enter_context(drawn_elsewhere(engine, taxonomy_folder))
+        return run_written(engine, folder, roles, traffic or _traffic(), repair=repair, progress=progress, draw=draw)
 
 
 def estimate(
@@ -290,9 +298,9 @@ def enrich(
             if number in done:
                 continue
             slots = part_slots(plan, number)
-            drafts, issues = deepen(engine, people[slots.start : slots.stop], slots.start)
+            sheets, issues = deepen(engine, people[slots.start : slots.stop], slots.start)
             warnings += issues
-            folder.commit(number, lines_of([draft.record for draft in drafts]), len(drafts), [])
+            folder.commit(number, lines_of([sheet.record for sheet in sheets]), len(sheets), [])
         made, _ = folder.finish()
     return made, warnings
 
@@ -309,9 +317,9 @@ def _enrich_written(
         out: list[Drawn] = []
         for number in numbers:
             slots = part_slots(engine.plan, number)
-            drafts, issues = deepen(engine, read[slots.start : slots.stop], slots.start)
+            sheets, issues = deepen(engine, read[slots.start : slots.stop], slots.start)
             warnings.extend(issues)
-            out.append((number, len(slots), drafts, []))
+            out.append((number, len(slots), [engine.draft(sheet) for sheet in sheets], []))
         return out
 
     outcome = run_written(engine, folder, roles, traffic, progress=progress, draw=draw)

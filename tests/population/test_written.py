@@ -39,6 +39,7 @@ from deeppersona.runtime import store
 from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
+from deeppersona.taxonomy.read import SHIPPED
 from tests import servers
 from tests.servers import KINDS, FaultyServer, answer
 
@@ -881,3 +882,12 @@ def test_a_model_that_reads_badly_leaves_what_rules_read(tmp_path: Path, shallow
     assert sum("the model read nothing" in w.message for w in warnings) == 2
     first, second, _ = dp.load(tmp_path / "run")
     assert (first["demographics.age"], second["demographics.age"]) == (34, 61)
+
+
+def test_people_drawn_in_another_process_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roles = parse_roles(["scripted:"])
+    plan = study.make_plan(70, "KE", depth=40, writing=study.make_writing(roles))
+    monkeypatch.setattr(study, "_DRAWN_ELSEWHERE_FROM", 10)
+    for name, folder in (("here", None), ("elsewhere", SHIPPED)):
+        study.write(plan, tmp_path / name, dp.shipped_taxonomy(), roles, taxonomy_folder=folder)
+    assert people_of(tmp_path / "here") == people_of(tmp_path / "elsewhere")

@@ -194,7 +194,9 @@ def command(
         return
     if roles:
         with progress_of(plan.n, as_json) as progress:
-            outcome = study.write(plan, out, taxonomy, roles, traffic, repair=repair, progress=progress)
+            outcome = study.write(
+                plan, out, taxonomy, roles, traffic, repair=repair, progress=progress, taxonomy_folder=folder
+            )
         people, failed, stopped = outcome.people, outcome.failures, outcome.stopped
     else:
         people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair)

@@ -43,6 +43,23 @@ _EVIDENCE: list[list[dict[str, object]]] = [
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """A person drawn whole, as plain data that can be sent between processes.
+
+    ``rows`` are the selected attributes (places in the priors) in the order they were settled and ``codes`` their values;
+    ``order`` the places of those worth saying; ``texts`` the attributes (places in the taxonomy) left for a model.
+    """
+
+    record: Record
+    person: Person
+    told: list[Told]
+    rows: list[int]
+    codes: list[int]
+    order: list[int]
+    texts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A person drawn whole, before a model writes: the record, who it is about, what can be said, what is left to write.
 
@@ -119,20 +136,40 @@ class Engine:
         with without_gc():
             return self.finish(self.cohort(slots), given)
 
-    def drafts(self, slots: Sequence[int]) -> tuple[list[Draft], list[Failure]]:
-        """Draw the people of some slots as far as figures go, for a model to write on."""
+    def sheets(self, slots: Sequence[int]) -> tuple[list[Sheet], list[Failure]]:
+        """Draw the people of some slots as far as figures go."""
         with without_gc():
             return self.drawn(self.cohort(slots), None)
 
+    def drafts(self, slots: Sequence[int]) -> tuple[list[Draft], list[Failure]]:
+        """The people of some slots, ready for a model to write on."""
+        sheets, failures = self.sheets(slots)
+        return [self.draft(sheet) for sheet in sheets], failures
+
+    def draft(self, sheet: Sheet) -> Draft:
+        """A person drawn, ready for a model to write on."""
+        texts = tuple(self.taxonomy.attributes[k] for k in sheet.texts)
+        sayable = self.sayable(sheet.person, sheet.rows, sheet.codes, sheet.order)
+        return Draft(sheet.record, sheet.person, sheet.told, sayable, texts)
+
+    def sayable(self, person: Person, rows: list[int], codes: list[int], order: list[int]) -> tell_of.Sayable:
+        """What of a person's selected traits can be said."""
+
+        def say(k: int, pronoun: Pronoun) -> str:
+            said = self.sentence(rows[k], codes[k], pronoun)
+            return said.replace("{name}", "you" if pronoun == "you" else person.name.given) if "{" in said else said
+
+        return tell_of.Sayable([self.priors.attributes[row] for row in rows], order, say)
+
     def finish(self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None = None) -> Made:
         """Take drawn cores to whole people. ``given`` are attribute values to keep, one mapping a person."""
-        drafts, failures = self.drawn(cohort, given)
-        return Made([draft.record for draft in drafts], failures)
+        sheets, failures = self.drawn(cohort, given)
+        return Made([sheet.record for sheet in sheets], failures)
 
     def drawn(
         self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None
-    ) -> tuple[list[Draft], list[Failure]]:  # fmt: skip
-        """Take drawn cores to drafts."""
+    ) -> tuple[list[Sheet], list[Failure]]:  # fmt: skip
+        """Take drawn cores to whole people, as sheets."""
         chosen = self.stories.choose(cohort)
         codes = None if given is None else encode_given(self.priors, given)
         fill = Fill(self.priors, cohort, codes)
@@ -146,7 +183,7 @@ class Engine:
         story_u, portrait_u = telling_uniforms(cohort.dice), tell_of.portrait_uniforms(cohort)
         order = self.priors.place_in_order
         texts = self.texts.choose(fill, self.plan) if self.texts is not None else None
-        drafts, failures = [], []
+        sheets, failures = [], []
         for i in range(len(cohort)):
             slot = int(cohort.dice.slots[i])
             if not cohort.made[i]:
@@ -160,9 +197,9 @@ class Engine:
             told = tell(self.stories, chosen, person, self.facts.occupations, story_u)
             rows = np.nonzero(selection.chosen[i])[0]
             rows = rows[np.argsort(order[rows], kind="stable")]
-            record, sayable = self._record(cohort, person, told, fill, selection, rows, fitting, portrait_u[i])
-            drafts.append(Draft(record, person, told, sayable, texts[i] if texts is not None else ()))
-        return drafts, failures
+            left = texts[i] if texts is not None else ()
+            sheets.append(self._sheet(cohort, person, told, fill, selection, rows, fitting, portrait_u[i], left))
+        return sheets, failures
 
     def sentence(self, i: int, code: int, person: Pronoun) -> str:
         """The phrase of an attribute with its value; kept, since the same are said again and again."""
@@ -191,10 +228,10 @@ class Engine:
                 self._values[key] = known
         return known
 
-    def _record(
+    def _sheet(
         self, cohort: Cohort, person: Person, told: list[Told], fill: Fill, selection: Selection,
-        rows: NDArray[np.intp], fitting: dict[str, list[list[int]]], u: Floats,
-    ) -> tuple[Record, tell_of.Sayable]:  # fmt: skip
+        rows: NDArray[np.intp], fitting: dict[str, list[list[int]]], u: Floats, texts: tuple[int, ...],
+    ) -> Sheet:  # fmt: skip
         i = person.index
         codes: list[int] = fill.codes[i, rows].tolist()
         traits = core_traits(cohort, person) + kin_traits(person) + position_traits(cohort, i)
@@ -202,14 +239,9 @@ class Engine:
             traits.append({"path": f"culture.interests.{rank}", "value": t.interest, "source": "story",
                            "evidence": {"story": t.story.title}})  # fmt: skip
         traits += self._prior_traits(fill, selection, i, rows, codes)
-        places = rows.tolist()
-
-        def say(k: int, pronoun: Pronoun) -> str:
-            said = self.sentence(places[k], codes[k], pronoun)
-            return said.replace("{name}", "you" if pronoun == "you" else person.name.given) if "{" in said else said
-
+        places: list[int] = rows.tolist()
         order = tell_of.telling_order(self.telling[rows], fill.chance[i, rows], u[16:56])
-        sayable = tell_of.Sayable([self.priors.attributes[row] for row in places], order, say)
+        sayable = self.sayable(person, places, codes, order)
         roll: list[float] = u.tolist()
         words = tell_of.fillers(person, self.facts.occupations, self.portraits, roll[63])
         text = tell_of.portrait(person, words, sayable, told, self.portraits, fitting, roll)
@@ -225,7 +257,7 @@ class Engine:
         }  # fmt: skip
         if self.plan.book:
             record["book"] = tell_of.book(person, sayable, told, self.taxonomy.categories, text, roll)
-        return record, sayable
+        return Sheet(record, person, told, places, codes, order, texts)
 
     def _prior_traits(
         self, fill: Fill, selection: Selection, i: int, rows: NDArray[np.intp], codes: list[int]

@@ -13,7 +13,7 @@ from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import FIELDS, Anchors, parse_anchors
 from deeppersona.generation.cohort import Cohort, draw_cohort, merge
 from deeppersona.generation.core import conditional_cells, country_model
-from deeppersona.generation.engine import Draft, Engine, Record
+from deeppersona.generation.engine import Engine, Record, Sheet
 from deeppersona.models.embedder import default_embedder
 from deeppersona.runtime.seed import Dice, Floats, label_keys
 from deeppersona.schema.condition import Clause
@@ -93,8 +93,8 @@ def _let_go(anchors: Anchors, key: str, line: int) -> Issue:
                  message=f"line {line}: kept as given, but the rest is drawn without it")  # fmt: skip
 
 
-def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tuple[list[Draft], list[Issue]]:
-    """Deepen people, in their order; returns the drafts and, as warnings, what could not be taken up."""
+def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tuple[list[Sheet], list[Issue]]:
+    """Deepen people, in their order; returns them as sheets and, as warnings, what could not be taken up."""
     facts, cells = engine.facts, _Cells(engine.facts)
     cohorts: list[Cohort] = []
     warnings: list[Issue] = []
@@ -114,10 +114,10 @@ def deepen(engine: Engine, people: Sequence[Shallow], first_slot: int = 0) -> tu
         cohort.made[:] = True
         cohort.given_core = [_kept_core(shallow, code)]
         cohorts.append(cohort)
-    drafts, _ = engine.drawn(merge(cohorts), [shallow.given for shallow in people])
-    for draft, shallow in zip(drafts, people, strict=True):
-        _keep_given(draft.record, shallow)
-    return drafts, warnings
+    sheets, _ = engine.drawn(merge(cohorts), [shallow.given for shallow in people])
+    for sheet, shallow in zip(sheets, people, strict=True):
+        _keep_given(sheet.record, shallow)
+    return sheets, warnings
 
 
 def _kept_core(shallow: Shallow, code: str) -> dict[str, object]:

@@ -147,10 +147,10 @@ class Steady:
         """Whether the server answers the smallest of questions."""
         try:
             await self.inner.complete(Prompt((Message("user", "Say yes."),), "check", 4, 0.0))
-        except (RateLimited, Malformed):
-            return True
-        except Unreachable:
+        except (Unreachable, Malformed):
             return False
+        except RateLimited:
+            return True
         return True
 
     def _pause(self, failed: int) -> float:

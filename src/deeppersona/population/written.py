@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -17,8 +22,9 @@ import orjson
 
 from deeppersona.corpus.reading import read_given
 from deeppersona.corpus.shallow import Shallow
-from deeppersona.errors import BY_YOU, Stopped
-from deeppersona.generation.engine import Draft, Engine, Record
+from deeppersona.errors import BY_YOU, Stopped, StoreError
+from deeppersona.facts.tables import shipped_facts
+from deeppersona.generation.engine import Draft, Engine, Record, Sheet
 from deeppersona.generation.writing.book import write_book
 from deeppersona.generation.writing.worn import MILESTONES, Worn
 from deeppersona.generation.writing.writer import Writer
@@ -31,8 +37,9 @@ from deeppersona.runtime.pipeline import Part, over_people
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size, part_slots
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure, Issue
+from deeppersona.taxonomy.read import read_taxonomy
 
-_CHUNK = 500  # slots drawn at once: large chunks are cheaper a person
+_CHUNK = 300  # slots drawn at once: large chunks are cheaper a person, small ones come sooner
 _FIRST_CHUNK = 50
 _MORE_PEOPLE = 1.35  # people in work for each request allowed at once, so that the limit is always full
 Drawn = tuple[int, int, list[Draft], list[Failure]]
@@ -137,17 +144,52 @@ def read_all(
 
 def drawn_by(engine: Engine) -> Callable[[Sequence[int]], list[Drawn]]:
     """Draw the drafts of parts with an engine, all of them in one go."""
+    return lambda numbers: _drafts(engine, _sheets(engine, numbers))
 
-    def draw(numbers: Sequence[int]) -> list[Drawn]:
-        spans = [part_slots(engine.plan, number) for number in numbers]
-        drafts, failures = engine.drafts([slot for span in spans for slot in span])
-        out: list[Drawn] = []
-        for number, span in zip(numbers, spans, strict=True):
-            mine = [d for d in drafts if d.person.slot in span]
-            out.append((number, len(span), mine, [f for f in failures if f.slot in span]))
-        return out
 
-    return draw
+Sheets = list[tuple[int, int, list[Sheet], list[Failure]]]
+
+
+def _sheets(engine: Engine, numbers: Sequence[int]) -> Sheets:
+    spans = [part_slots(engine.plan, number) for number in numbers]
+    sheets, failures = engine.sheets([slot for span in spans for slot in span])
+    out: Sheets = []
+    for number, span in zip(numbers, spans, strict=True):
+        mine = [sheet for sheet in sheets if sheet.person.slot in span]
+        out.append((number, len(span), mine, [f for f in failures if f.slot in span]))
+    return out
+
+
+def _drafts(engine: Engine, sheets: Sheets) -> list[Drawn]:
+    return [(number, size, [engine.draft(s) for s in mine], failures) for number, size, mine, failures in sheets]
+
+
+@contextmanager
+def drawn_elsewhere(engine: Engine, folder: Path) -> Iterator[Callable[[Sequence[int]], list[Drawn]]]:
+    """The same in a process of its own, so that drawing takes nothing from the one that asks and writes."""
+    plan_json = engine.plan.model_dump_json()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+
+        def draw(numbers: Sequence[int]) -> list[Drawn]:
+            try:
+                found = pool.submit(_draw_task, plan_json, str(folder), list(numbers)).result()
+            except BrokenProcessPool:
+                raise StoreError(
+                    "the process that draws was killed (out of memory?); nothing is lost: run the same command again"
+                ) from None
+            return _drafts(engine, found)
+
+        yield draw
+
+
+@lru_cache(maxsize=1)
+def _engine_of(plan_json: str, folder: str) -> Engine:
+    return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
+
+
+def _draw_task(plan_json: str, folder: str, numbers: list[int]) -> Sheets:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    return _sheets(_engine_of(plan_json, folder), numbers)
 
 
 async def _run(
