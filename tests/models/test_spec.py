@@ -121,6 +121,11 @@ def test_prices_are_those_told_else_nothing_for_one_s_own_else_the_list_s() -> N
     assert price_of(hosted, Traffic()) == shipped_prices()["gpt-4.1"]
     assert price_of(own, Traffic()) == price_of(Spec("scripted", ""), Traffic()) == FREE
     assert price_of(unheard, Traffic()) is None
+    # another's server may well take money, and how much is not on the list of the hosted service
+    for url in ("https://paid.example/v1", "https://8.8.8.8/v1"):
+        assert price_of(Spec("openai", "gpt-4.1", url), Traffic()) is None
+    for url in ("http://127.0.0.1:8000/v1", "http://localhost/v1", "http://[::1]:8000/v1", "http://10.1.2.3/v1"):
+        assert price_of(Spec("openai", "gpt-4.1", url), Traffic()) == FREE
 
 
 # Opened.

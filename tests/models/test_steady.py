@@ -287,7 +287,45 @@ def test_what_finds_out_what_a_server_can_do_asks_it_twice_at_most() -> None:
                 await steady.complete(prompt(stage="check"))
 
         steadily(server.url, work)
-        assert server.requests == 2
+        assert server.requests == 2 + 1  # and whether it answers anything at all
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_a_request_that_kills_a_server_that_lives_fails_alone(status: int) -> None:
+    """Asked one at a time nobody else is answered meanwhile, so the server is asked whether it is there."""
+    small: list[int] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        if body["messages"][0]["content"] == "bad":
+            return web.json_response({"error": "oh"}, status=500)
+        small.append(body["max_tokens"])
+        return GOOD(choice("yes")) if status == 500 else web.json_response({"error": "too small"}, status=400)
+
+    async def run() -> None:
+        async with serving(answer) as url:
+            steady = Steady(OpenAICompatible("m", url), limit=1, attempts=3, first_pause_s=0.01)
+            assert type(await tried(steady.complete(prompt("bad")))) is Unreachable
+            assert not steady.stopping
+            await steady.close()
+
+    asyncio.run(run())
+    assert small == [4]
+
+
+def test_a_quota_that_is_used_up_for_today_stops_the_run() -> None:
+    async def never(_: web.Request) -> web.Response:
+        return web.json_response({"error": "daily limit"}, status=429, headers={"Retry-After": "86400"})
+
+    async def run() -> None:
+        async with serving(never) as url:
+            steady = Steady(OpenAICompatible("m", url))
+            ended = await asyncio.gather(*(tried(steady.complete(prompt(i))) for i in range(5)))
+            assert {type(one) for one in ended} == {Stopped}  # and no person is written without words
+            assert "daily limit" in str(ended[0])
+            await steady.close()
+
+    asyncio.run(run())
 
 
 # Stopping.

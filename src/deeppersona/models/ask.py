@@ -21,6 +21,7 @@ from deeppersona.models import text as texts
 from deeppersona.models.port import Completion, LanguageModel, Prompt
 
 TRIES = 3
+_ECHO = 4  # words of the question at the beginning of an answer that are no chance
 _WORD = re.compile(r"[^\W_]+")
 Check = Callable[[Any], Any]
 T = TypeVar("T", bound=BaseModel)
@@ -104,7 +105,9 @@ def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, b
     check = words(low, high, sentence=sentence)
 
     def own_words(value: Any) -> str:
-        said: str = check(_without(value, begins) if begins and isinstance(value, str) else value)
+        if isinstance(value, str) and not sentence:
+            value = _without(_without_the_question(value, asks), begins)
+        said: str = check(value)
         if low > 1 and len(said) <= len(asks) and _plain(said) in _plain(asks):
             raise Fault("that only repeats what was asked")
         return said
@@ -112,8 +115,22 @@ def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, b
     return Field(key, f"({low} to {high} words) {asks}", {"type": "string"}, own_words)
 
 
+def _without_the_question(text: str, asks: str) -> str:
+    """``A title for that story is 'The Thief'`` -> ``The Thief``: the answer alone, where the question comes before it."""
+    said, asked = list(_WORD.finditer(text)), _WORD.findall(asks.casefold())
+    same = int(bool(said and asked) and {said[0][0].casefold(), asked[0]} <= {"a", "an", "the"})
+    while same < min(len(said), len(asked)) and said[same][0].casefold() == asked[same]:
+        same += 1
+    if same < _ECHO or same == len(said):
+        return text
+    rest = text[said[same - 1].end() :].lstrip(" :,-–.'\"“”‘")
+    return re.sub(r"^(?:is|was|would be)\b[: ]*(?:to )?", "", rest).strip(" '\"“”‘’.") or text
+
+
 def _without(text: str, begins: str) -> str:
     """The text without a beginning that it repeats."""
+    if not begins:
+        return text
     if text[:4].casefold() != begins[:4].casefold() or not _plain(text).startswith(_plain(begins)):
         return text
     words = list(_WORD.finditer(text))

@@ -11,7 +11,7 @@ import contextlib
 import random
 from collections import defaultdict, deque
 
-from deeppersona.errors import Malformed, RateLimited, Stopped, Unreachable
+from deeppersona.errors import Malformed, NotSupported, RateLimited, Stopped, Unreachable
 from deeppersona.models.port import Completion, LanguageModel, Message, Prompt
 
 GONE = "see that it is up (deeppersona models check SPEC), then run the same command again"
@@ -127,9 +127,8 @@ class Steady:
                     failed >= (2 if prompt.stage == "check" else self.attempts)
                     or clock() - began + pause > self.deadline_s
                 ):
-                    if (
-                        self._good_at < began and not await self._answers()
-                    ):  # not this request alone: the server is gone
+                    if self._good_at < began and (isinstance(error, RateLimited) or not await self._answers()):
+                        # not this request alone: the server is gone, or will have no more of us for now
                         self.stop(f"{self.name} does not answer ({error}); {GONE}")
                         raise Stopped(self.stopping) from None
                     if isinstance(error, RateLimited):
@@ -149,7 +148,7 @@ class Steady:
             await self.inner.complete(Prompt((Message("user", "Say yes."),), "check", 4, 0.0))
         except (Unreachable, Malformed):
             return False
-        except RateLimited:
+        except (RateLimited, NotSupported):
             return True
         return True
 

@@ -222,7 +222,8 @@ async def _run(
                 folder.commit(part.number, lines_of(part.in_order()), len(part.records), part.failures)
 
             with _stopping_on_interrupt(desk):
-                window = max(int(traffic.concurrency * _MORE_PEOPLE), traffic.concurrency + 2)
+                limit = models.steadies[0].gate.limit  # the writer's; a model of one's own may take fewer than allowed
+                window = max(int(limit * _MORE_PEOPLE), limit + 2)
                 stopped_parts = await over_people(
                     left, draw, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=max(_FIRST_CHUNK // part_size(plan), 1), begun=begun,
                 )  # fmt: skip

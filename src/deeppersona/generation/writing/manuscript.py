@@ -40,7 +40,8 @@ class Manuscript:
         for key, place in places.items():
             if key in values:
                 text = str(values[key])
-                self.texts[place] = text if _whole_sentences(place) else text.rstrip(". ")
+                text = text if _whole_sentences(place) else text.rstrip(". ")
+                self.texts[place] = capitalise(text) if place.endswith(".title") else text
                 self.missing.pop(place, None)
             elif key in missing:
                 self.missing[place] = missing[key]
