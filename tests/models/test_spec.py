@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deeppersona.errors import DeepPersonaError, ModelError, Stopped, Unreachable, UsageError
@@ -399,6 +399,7 @@ def obeys(value: Any, schema: Mapping[str, Any]) -> bool:
     return True
 
 
+@example({"a": {"type": "array", "items": {"enum": ["b", "c", "d", "e"]}, "minItems": 4}}, 0)
 @settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(st.text(max_size=3), st.recursive(leaves(), branches, max_leaves=6), max_size=4), st.integers(0, 9)

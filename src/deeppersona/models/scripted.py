@@ -158,7 +158,8 @@ def _value(spec: Mapping[str, Any], asked: str, dice: Random, shared: Mapping[st
 
 
 def _list(spec: Mapping[str, Any], dice: Random, shared: Mapping[str, Any]) -> list[Any]:
-    low, high = int(spec.get("minItems", 0)), int(spec.get("maxItems", 3))
+    low = int(spec.get("minItems", 0))
+    high = int(spec.get("maxItems", max(low, 3)))
     choices = spec.get("items", {}).get("enum", ())
     if len(choices) >= low and choices:  # none twice while there are enough
         return dice.sample(list(choices), min(max(low, 1), len(choices), high))

@@ -223,7 +223,8 @@ async def _run(
 
             with _stopping_on_interrupt(desk):
                 limit = models.steadies[0].gate.limit  # the writer's; a model of one's own may take fewer than allowed
-                window = max(int(limit * _MORE_PEOPLE), limit + 2)
+                # An embedded model remembers as many conversations as it answers at once: another would push one out.
+                window = limit if roles["writer"].kind == "local" else max(int(limit * _MORE_PEOPLE), limit + 2)
                 stopped_parts = await over_people(
                     left, draw, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=max(_FIRST_CHUNK // part_size(plan), 1), begun=begun,
                 )  # fmt: skip
