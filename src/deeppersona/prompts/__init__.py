@@ -6,7 +6,6 @@ Templates are ours alone and rendered in a sandbox; what comes from outside ente
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _FOLDER = Path(__file__).parent
-_MARK = re.compile(r"</?\s*(data|facts)\s*>", re.IGNORECASE)
+# No mark begins without this sign or one that looks like it; what comes from outside has none of them left.
+_OPENERS = str.maketrans(dict.fromkeys("<\uff1c\ufe64\u2039\u3008\u27e8", "("))
 
 
 @lru_cache(maxsize=1)
@@ -40,12 +40,12 @@ def say(prompt: str, /, **values: Any) -> str:
 
 def quoted(text: str) -> str:
     """Text from outside, between marks that it cannot close itself: data, whatever it says."""
-    return f"<data>\n{_MARK.sub(' ', text)}\n</data>"
+    return f"<data>\n{unmarked(text)}\n</data>"
 
 
 def unmarked(text: str) -> str:
     """Text that will stand between marks, without any of its own."""
-    return _MARK.sub(" ", text)
+    return text.translate(_OPENERS)
 
 
 @lru_cache(maxsize=1)
