@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeppersona.models.text import clean, fault, json_object
+from deeppersona.models.loose_json import json_object
+from deeppersona.models.text import clean, fault
 
 PORTRAIT = (
     "Margit grew up above her father's bakery in Pécs, where the ovens were lit at three and nobody slept past five. "

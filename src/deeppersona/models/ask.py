@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from deeppersona.errors import DeepPersonaError, Malformed, NotSupported, Unreachable
 from deeppersona.models import text as texts
+from deeppersona.models.loose_json import json_object
 from deeppersona.models.port import Completion, LanguageModel, Prompt
 
 TRIES = 3
@@ -225,7 +226,7 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
     """Read a completion into a form: (good values, faults by key, the text if it may stand as it is in a conversation)."""
     if completion.refusal or completion.finish == "content_filter":
         return {}, dict.fromkeys((f.key for f in form.fields), "a refusal"), ""
-    said, doubted, whole = texts.json_object(completion.text)
+    said, doubted, whole = json_object(completion.text)
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     seen: dict[str, str] = {}
