@@ -22,6 +22,8 @@ from deeppersona.models.loose_json import json_object
 from deeppersona.models.port import Completion, LanguageModel, Prompt
 
 TRIES = 3
+_RECITED = 6  # of a told text's
+_RUN, _ALIKE = 4, 0.6  # words of a run, and the share of runs that two answers may have in common
 _ECHO = 4  # words of the question at the beginning of an answer that are no chance
 _WORD = re.compile(r"[^\W_]+")
 Check = Callable[[Any], Any]
@@ -109,6 +111,8 @@ def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, b
         if isinstance(value, str) and not sentence:
             value = _without(_without_the_question(value, asks), begins)
         said: str = check(value)
+        if sentence and _echoed(said, asks) >= _RECITED:
+            raise Fault("it begins by repeating what was asked")
         if low > 1 and len(said) <= len(asks) and _plain(said) in _plain(asks):
             raise Fault("that only repeats what was asked")
         return said
@@ -118,14 +122,20 @@ def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, b
 
 def _without_the_question(text: str, asks: str) -> str:
     """``A title for that story is 'The Thief'`` -> ``The Thief``: the answer alone, where the question comes before it."""
-    said, asked = list(_WORD.finditer(text)), _WORD.findall(asks.casefold())
-    same = int(bool(said and asked) and {said[0][0].casefold(), asked[0]} <= {"a", "an", "the"})
-    while same < min(len(said), len(asked)) and said[same][0].casefold() == asked[same]:
-        same += 1
+    said, same = list(_WORD.finditer(text)), _echoed(text, asks)
     if same < _ECHO or same == len(said):
         return text
     rest = text[said[same - 1].end() :].lstrip(" :,-–.'\"“”‘")
     return re.sub(r"^(?:is|was|would be)\b[: ]*(?:to )?", "", rest).strip(" '\"“”‘’.") or text
+
+
+def _echoed(text: str, asks: str) -> int:
+    """How many words of the question an answer begins with."""
+    said, asked = _WORD.findall(text[: 2 * len(asks)].casefold()), _WORD.findall(asks.casefold())
+    same = int(bool(said and asked) and {said[0], asked[0]} <= {"a", "an", "the"})
+    while same < min(len(said), len(asked)) and said[same] == asked[same]:
+        same += 1
+    return same
 
 
 def _without(text: str, begins: str) -> str:
@@ -136,7 +146,7 @@ def _without(text: str, begins: str) -> str:
         return text
     words = list(_WORD.finditer(text))
     after = len(_WORD.findall(begins))
-    return text[words[after].start() :] if after < len(words) else ""
+    return text[words[after].start() :].rstrip(" '\"”’") if after < len(words) else ""
 
 
 def _plain(text: str) -> str:
@@ -229,7 +239,7 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
     said, doubted, whole = json_object(completion.text)
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
-    seen: dict[str, str] = {}
+    seen: dict[str, set[str]] = {}
     overall = "" if said else (texts.fault(completion.text) or "no JSON object")
     for f in form.fields:
         if f.key in doubted:
@@ -239,16 +249,25 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
         else:
             try:
                 value = f.check(_written(said[f.key]))
-                if (
-                    isinstance(value, str)
-                    and " " in value
-                    and (twin := seen.setdefault(value.casefold(), f.key)) != f.key
-                ):
+                if isinstance(value, str) and (twin := _twin(value, f.key, seen)):
                     raise Fault(f"the same as {twin}")
                 values[f.key] = value
             except (ValueError, TypeError, OverflowError) as fault:  # a check may be as plain as ``int``
                 faults[f.key] = str(fault)
     return values, faults, completion.text if whole and not faults else ""
+
+
+def _twin(value: str, key: str, seen: dict[str, set[str]]) -> str:
+    """The key of an earlier answer that says much the same; answers of one word may. Enters this one with them."""
+    words = _WORD.findall(value.casefold())
+    if len(words) < 2:
+        return ""
+    runs = {" ".join(words[i : i + _RUN]) for i in range(max(len(words) - _RUN + 1, 1))}
+    for other, theirs in seen.items():
+        if len(runs & theirs) > _ALIKE * min(len(runs), len(theirs)):
+            return other
+    seen[key] = runs
+    return ""
 
 
 async def ask_text(

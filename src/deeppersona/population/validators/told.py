@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeppersona.generation.person import number_word
+from deeppersona.generation.stories import THIS_YEAR
 from deeppersona.population.validators._subject import Subject
 from deeppersona.schema.report import Issue
 
@@ -27,6 +28,7 @@ _AGE_HINT = re.compile(
     re.I,
 )
 _NAMED_AGE = re.compile(rf"\b(?P<who>[^\W\d_]+(?: [^\W\d_]+)*?),? (?:is |aged )?(?:now )?(?:an? )?{_AGE}")
+_BORN = re.compile(r"\b(?P<who>[^\W\d_]+) was born\b[^.;]{0,60}?\b(?P<year>(?:18|19|20)\d\d)\b")
 _THIS_YEAR = rf"\bturn(?:s|ed) {_YEARS} this year\b"
 _LEFT = r"(?! (?:at|in|with|left|living|under|who|to)\b)"  # no children *left at home*
 _TAUGHT = r"(?! (?:in (?:her|his|the) |to (?:teach|mind|look)|who\b))"  # thirty children *in the class*
@@ -145,6 +147,11 @@ def _of_age(text: str, who: _Who) -> str:
         return ""
     if not _AGE_HINT.search(text):
         return ""
+    for match in _BORN.finditer(text):
+        whose = match["who"]
+        about = whose in who.names or whose.lower() == _SUBJECTS[who.sex]
+        if about and abs(THIS_YEAR - who.age - int(match["year"])) > 1:
+            return f"{who.name} is {who.age} and was not born in {match['year']}"
     for match in _NAMED_AGE.finditer(text):
         words = match["who"].split()
         called = len(words)
