@@ -147,7 +147,7 @@ def faults() -> dict[str, Any]:
 def utilisation() -> dict[str, Any]:
     """Mean requests in flight over the limit, against a server of 200 ms + 2 ms a token; CPU of the whole command and of the client alone."""
     out: dict[str, Any] = {}
-    for limit, n in ((32, 400), (256, 3000)):
+    for limit, n in ((32, 1000), (256, 6000)):
         with tempfile.TemporaryDirectory() as folder, server(*SLOW) as url:
             summary = run(n, Path(folder) / "run", url, "--concurrency", str(limit), "--diversity", "counter")
             found = stats(url)
@@ -157,7 +157,7 @@ def utilisation() -> dict[str, Any]:
                 "CPU-s per 1,000 requests, drawing people included": round(summary["cpu"] / found["requests"] * 1000, 2),
             }  # fmt: skip
     with server(*SLOW) as url:
-        out["client alone, 256 at once"] = asyncio.run(_client(url, 256, 20_000)) | {"server": _used(stats(url), 256)}
+        out["client alone, 256 at once"] = asyncio.run(_client(url, 256, 15_000)) | {"server": _used(stats(url), 256)}
     return out
 
 

@@ -202,6 +202,13 @@ async def _run(
     stop, stopped_parts = "", []
     counts: Mapping[str, int] = {}
     if left:
+        # The first people are drawn before the models are opened: from the first request on the server is kept busy.
+        first = left[: max(_FIRST_CHUNK // part_size(plan), 1)]
+        drawn = await asyncio.to_thread(draw, first)
+
+        def draw_on(numbers: Sequence[int]) -> list[Drawn]:
+            return drawn if numbers == first else draw(numbers)
+
         async with opened(roles, journal, traffic, say("writing/system")) as models:
             worn = Worn(plan.n, _written_before(plan, folder, done))
             desk = Desk(engine, models, worn)
@@ -226,7 +233,7 @@ async def _run(
                 # An embedded model remembers as many conversations as it answers at once: another would push one out.
                 window = limit if roles["writer"].kind == "local" else max(int(limit * _MORE_PEOPLE), limit + 2)
                 stopped_parts = await over_people(
-                    left, draw, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=max(_FIRST_CHUNK // part_size(plan), 1), begun=begun,
+                    left, draw_on, work, commit, window=window, ahead=max(_CHUNK // part_size(plan), 1), first=len(first), begun=begun,
                 )  # fmt: skip
             stop = next((s.stopping for s in models.steadies if s.stopping), "")
             counts = models.counts()
