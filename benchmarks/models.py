@@ -202,9 +202,9 @@ def kill() -> dict[str, Any]:
         urllib.request.urlopen(request).close()
         again = Path(folder) / "killed"
         kills = 0
-        while kills < 3:
+        while kills < 1:
             process = subprocess.Popen(command(n, again, url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(3.0 + kills)
+            time.sleep(4.0)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1

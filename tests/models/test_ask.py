@@ -464,3 +464,6 @@ def test_two_answers_that_say_much_the_same_are_one() -> None:
     values, faults, _ = read(Completion(json.dumps(said)), form)
     assert set(values) == {"1", "3"}
     assert faults == {"2": "the same as 1"}
+    phrase = Form((prose("1", "a habit", 2, 8), prose("2", "a story", 8, 40, sentence=True)))
+    said = {"1": "looked at the clock", "2": one}
+    assert read(Completion(json.dumps(said)), phrase)[1] == {}

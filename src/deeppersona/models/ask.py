@@ -264,7 +264,8 @@ def _twin(value: str, key: str, seen: dict[str, set[str]]) -> str:
         return ""
     runs = {" ".join(words[i : i + _RUN]) for i in range(max(len(words) - _RUN + 1, 1))}
     for other, theirs in seen.items():
-        if len(runs & theirs) > _ALIKE * min(len(runs), len(theirs)):
+        short, long = sorted((len(runs), len(theirs)))
+        if 2 * short >= long and len(runs & theirs) > _ALIKE * short:  # a phrase within a story is no second story
             return other
     seen[key] = runs
     return ""
