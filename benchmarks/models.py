@@ -147,7 +147,7 @@ def faults() -> dict[str, Any]:
 def utilisation() -> dict[str, Any]:
     """Mean requests in flight over the limit, against a server of 200 ms + 2 ms a token; CPU of the whole command and of the client alone."""
     out: dict[str, Any] = {}
-    for limit, n in ((32, 1000), (256, 6000)):
+    for limit, n in ((32, 800), (256, 6000)):
         with tempfile.TemporaryDirectory() as folder, server(*SLOW) as url:
             summary = run(n, Path(folder) / "run", url, "--concurrency", str(limit), "--diversity", "counter")
             found = stats(url)
@@ -194,7 +194,7 @@ async def _client(url: str, limit: int, n: int) -> dict[str, Any]:
 
 def kill() -> dict[str, Any]:
     """Kill -9 in the middle, then the same command: good answers asked again, and whether the bytes are those of an undisturbed run."""
-    n = 120
+    n = 400
     with tempfile.TemporaryDirectory() as folder, server("--latency", "0.05", "--per-token", "0.0002") as url:
         whole = Path(folder) / "whole"
         run(n, whole, url)
@@ -204,7 +204,7 @@ def kill() -> dict[str, Any]:
         kills = 0
         while kills < 1:
             process = subprocess.Popen(command(n, again, url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(4.0)
+            time.sleep(6.0)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
