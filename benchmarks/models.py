@@ -1,12 +1,11 @@
 """Measure how models are asked: tokens a trait, holes under faults, use of the server, CPU, what a kill costs.
 
 ``python benchmarks/models.py`` runs all against a server of the tests in a process of its own; some by name
-(``tokens faults utilisation kill same``); ``--json`` prints data. ``tokens --real FILE.gguf`` counts with a real model's tokenizer.
+(``tokens faults utilisation kill same``); ``--json`` prints data.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import hashlib
@@ -27,7 +26,7 @@ from deeppersona.models.ask import Form, ask, prose
 from deeppersona.models.journal import Journal
 from deeppersona.models.port import Message, Prompt
 from deeppersona.models.spec import Traffic, opened, parse_roles
-from run import machine
+from run import report
 
 ROOT = Path(__file__).parent.parent
 SLOW = ("--latency", "0.2", "--per-token", "0.002")
@@ -96,21 +95,13 @@ def asked_and_filled(people: list[dict[str, Any]]) -> tuple[int, int, int]:
     return asked + drawn, asked, holes
 
 
-def tokens(real: str = "") -> dict[str, Any]:
+def tokens() -> dict[str, Any]:
     """Tokens sent and received a filled trait, whole person included, depth 220; on a server that obeys."""
     out: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+    plan_people = 200
+    with tempfile.TemporaryDirectory() as folder, server("--seed", "1") as url:
         place = Path(folder) / "run"
-        if real:
-            plan_people, spec = 3, f"local:{real}"
-            done = subprocess.run(
-                [*command(plan_people, place, "http://127.0.0.1:1/v1")[:-5], "--model", spec, "--out", str(place), "--json"],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            summary = json.loads(done.stdout.splitlines()[-1])
-        else:
-            plan_people = 200
-            summary = run(plan_people, place, stack.enter_context(server("--seed", "1")))
+        summary = run(plan_people, place, url)
         usage, people = summary["usage"], people_of(place)
         wanted, asked, holes = asked_and_filled(people)
         filled = wanted - holes
@@ -241,26 +232,6 @@ ALL: dict[str, Callable[..., dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def main() -> None:
-    """Run the benchmarks named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*ALL, []], help="which (default: all)")
-    parser.add_argument("--real", default="", metavar="FILE.gguf", help="count tokens with a real model (slow)")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    os.environ["PYTHONPATH"] = str(ROOT)
-    results: dict[str, Any] = {"machine": machine()}
-    for name in arguments.names or ALL:
-        results[name] = tokens(arguments.real) if name == "tokens" else ALL[name]()
-        if not arguments.json:
-            print(f"\n{name}: {(ALL[name].__doc__ or '').strip()}")
-            for key, value in results[name].items():
-                print(f"  {key}: {value}", flush=True)
-    if arguments.json:
-        print(json.dumps(results, indent=1))
-    else:
-        print(f"\non {results['machine']}")
-
-
 if __name__ == "__main__":
-    main()
+    os.environ["PYTHONPATH"] = str(ROOT)
+    report(ALL, __doc__)

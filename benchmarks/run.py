@@ -206,19 +206,19 @@ ALL: dict[str, Callable[[], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def main() -> None:
-    """Run the benchmarks named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*ALL, []], help="which (default: all)")
+def report(benchmarks: dict[str, Callable[[], dict[str, Any]]], about: str | None) -> None:
+    """Run the benchmarks named on the command line, or all, and print what they found beside the machine."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("names", nargs="*", choices=[*benchmarks, []], help="which (default: all)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     results: dict[str, Any] = {"machine": machine()}
-    for name in arguments.names or ALL:
-        results[name] = ALL[name]()
+    for name in arguments.names or benchmarks:
+        results[name] = benchmarks[name]()
         if not arguments.json:
-            print(f"\n{name}: {(ALL[name].__doc__ or '').strip()}")
+            print(f"\n{name}: {(benchmarks[name].__doc__ or '').strip()}")
             for key, value in results[name].items():
-                print(f"  {key}: {value}")
+                print(f"  {key}: {value}", flush=True)
     if arguments.json:
         print(json.dumps(results, indent=1))
     else:
@@ -226,4 +226,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report(ALL, __doc__)
