@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deeppersona.errors import UsageError, unknown
+from deeppersona.errors import BY_YOU, UsageError, unknown
 from deeppersona.models.capability import best_shape
 from deeppersona.models.journal import Journal, Journaled
 from deeppersona.models.port import LanguageModel, Shape, Usage
@@ -187,3 +189,23 @@ async def opened(
             {role: by_spec[spec] for role, spec in roles.items()},
             {role: shapes[spec.name] for role, spec in roles.items()}, journal, purse, steadies,
         )  # fmt: skip
+
+
+@contextmanager
+def stopping_on_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
+    """Let the first Ctrl-C finish what is on its way (``stop`` is told why); the second breaks off."""
+    loop = asyncio.get_running_loop()
+
+    def once() -> None:
+        stop(BY_YOU)
+        loop.remove_signal_handler(signal.SIGINT)
+
+    try:
+        loop.add_signal_handler(signal.SIGINT, once)
+    except (NotImplementedError, RuntimeError, ValueError):  # no signals here: a thread, or another system
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

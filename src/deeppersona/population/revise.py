@@ -34,7 +34,7 @@ class Judge:
 
     async def clashes(self, pairs: Sequence[tuple[str, str]], seed: int) -> dict[int, str]:
         """The numbers of the pairs that clash, and why. What the judge does not answer is no clash."""
-        lines = "\n".join(f"{k}. A: {_line(one)} | B: {_line(other)}" for k, (one, other) in enumerate(pairs, 1))
+        lines = "\n".join(f"{k}. A: {one_line(one)} | B: {one_line(other)}" for k, (one, other) in enumerate(pairs, 1))
         prompt = Prompt(
             (Message("user", say("writing/judge", pairs=lines)),),
             "judge",
@@ -48,7 +48,7 @@ class Judge:
         return {n - 1: (why[k] if k < len(why) else "") for k, n in enumerate(numbers)}
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Text from a model or a taxonomy, on one line and without marks: it can be taken for nothing else."""
     return " ".join(unmarked(text).split())
 
@@ -81,18 +81,23 @@ def pairs_of(script: Manuscript) -> list[tuple[str, str, str]]:
     ]
     for k in range(len(script.draft.told)):
         text = script.texts.get(f"stories.{k}.text", "")
-        written += [(f"stories.{k}.text", s) for s in _sentences(text)]
+        written += [(f"stories.{k}.text", s) for s in sentences(text)]
     written += [
         (f"text:{a.path}", script.sentence(a, person.pronoun))
         for a in script.draft.texts
         if f"text:{a.path}" in script.texts
     ]
-    written += [("portrait", s) for s in _sentences(script.texts.get("portrait", ""))]
+    written += [("portrait", s) for s in sentences(script.texts.get("portrait", ""))]
     drawn = [script.draft.sayable.say(k, person.pronoun) for k in sorted(script.draft.sayable.order)]
+    return near_pairs(written, drawn)
+
+
+def near_pairs(written: Sequence[tuple[str, str]], drawn: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Of what was written (place, sentence) and what was drawn, the pairs that may be about one matter, nearest first."""
     if not written or not drawn:
         return []
     embedder = default_embedder()
-    similar = cosine(embedder.embed([text for _, text in written]), embedder.embed(drawn))
+    similar = cosine(embedder.embed([text for _, text in written]), embedder.embed(list(drawn)))
     out: list[tuple[str, str, str]] = []
     used: set[int] = set()
     for flat in np.argsort(-similar, axis=None, kind="stable"):
@@ -105,7 +110,8 @@ def pairs_of(script: Manuscript) -> list[tuple[str, str, str]]:
     return out
 
 
-def _sentences(text: str) -> list[str]:
+def sentences(text: str) -> list[str]:
+    """Sentences of four words and more."""
     return [s.strip() + "." for s in text.replace("\n", " ").split(". ") if len(s.split()) >= 4]
 
 
@@ -149,6 +155,6 @@ async def _by_judge(script: Manuscript, judge: Judge, seed: int) -> dict[str, st
     out: dict[str, str] = {}
     for k, why in sorted(found.items()):
         place, text, drawn = pairs[k]
-        reason = f" ({_line(why)})" if why else ""
-        out.setdefault(place, f"«{_line(text)}» cannot be true beside «{_line(drawn)}»{reason}")
+        reason = f" ({one_line(why)})" if why else ""
+        out.setdefault(place, f"«{one_line(text)}» cannot be true beside «{one_line(drawn)}»{reason}")
     return out

@@ -22,7 +22,7 @@ import orjson
 
 from deeppersona.corpus.reading import read_given
 from deeppersona.corpus.shallow import Shallow
-from deeppersona.errors import BY_YOU, Stopped, StoreError
+from deeppersona.errors import Stopped, StoreError
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.engine import Draft, Engine, Record, Sheet
 from deeppersona.generation.writing.book import write_book
@@ -30,7 +30,7 @@ from deeppersona.generation.writing.worn import MILESTONES, Worn
 from deeppersona.generation.writing.writer import Writer
 from deeppersona.models.journal import METER, Journal
 from deeppersona.models.port import Completion
-from deeppersona.models.spec import Open, Spec, Traffic, opened
+from deeppersona.models.spec import Open, Spec, Traffic, opened, stopping_on_interrupt
 from deeppersona.population.revise import Judge, revise
 from deeppersona.prompts import say
 from deeppersona.runtime.pipeline import Part, over_people
@@ -228,7 +228,11 @@ async def _run(
             def commit(part: Part[Draft]) -> None:
                 folder.commit(part.number, lines_of(part.in_order()), len(part.records), part.failures)
 
-            with _stopping_on_interrupt(desk):
+            def stop_all(reason: str) -> None:
+                models.stop(reason)
+                worn.stop(reason)
+
+            with stopping_on_interrupt(stop_all):
                 limit = models.steadies[0].gate.limit  # the writer's; a model of one's own may take fewer than allowed
                 # An embedded model remembers as many conversations as it answers at once: another would push one out.
                 window = limit if roles["writer"].kind == "local" else max(int(limit * _MORE_PEOPLE), limit + 2)
@@ -267,27 +271,6 @@ def _written_before(plan: Plan, folder: RunFolder, done: set[int]) -> dict[int, 
             record = orjson.loads(line)
             out[record["provenance"]["slot"]] = text_of(record)
     return out
-
-
-@contextmanager
-def _stopping_on_interrupt(desk: Desk) -> Iterator[None]:
-    """Let the first Ctrl-C finish what is on its way; the second breaks off."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        desk.models.stop(BY_YOU)
-        desk.worn.stop(BY_YOU)
-        loop.remove_signal_handler(signal.SIGINT)
-
-    try:
-        loop.add_signal_handler(signal.SIGINT, stop)
-    except (NotImplementedError, RuntimeError, ValueError):  # no signals here: a thread, or another system
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 @dataclass(frozen=True)
