@@ -118,7 +118,7 @@ def make_writing(
     judge = roles.get("judge")
     try:
         return Writing(
-            writer=roles["writer"].name, judge=judge.name if judge else None, prompts=prompts.fingerprint(),
+            writer=roles["writer"].name, judge=judge.name if judge else None, prompts=prompts.fingerprint("writing", "reading"),
             temperature=temperature, colour=colour, book_words=book_words, counter=counter,
         )  # fmt: skip
     except ValidationError as error:
@@ -319,7 +319,7 @@ def _enrich_written(
             slots = part_slots(engine.plan, number)
             sheets, issues = deepen(engine, read[slots.start : slots.stop], slots.start)
             warnings.extend(issues)
-            out.append((number, len(slots), [engine.draft(sheet) for sheet in sheets], []))
+            out.append((number, len(slots), list(sheets), []))
         return out
 
     outcome = run_written(engine, folder, roles, traffic, progress=progress, draw=draw)

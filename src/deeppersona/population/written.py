@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import pickle
 import signal
 import time
 from collections import Counter
@@ -42,7 +43,7 @@ from deeppersona.taxonomy.read import read_taxonomy
 _CHUNK = 300  # slots drawn at once: large chunks are cheaper a person, small ones come sooner
 _FIRST_CHUNK = 50
 _MORE_PEOPLE = 1.35  # people in work for each request allowed at once, so that the limit is always full
-Drawn = tuple[int, int, list[Draft], list[Failure]]
+Drawn = tuple[int, int, list[Sheet | bytes], list[Failure]]  # number of the part, its size, the people drawn, those who could not be
 
 
 @dataclass
@@ -143,41 +144,37 @@ def read_all(
 
 
 def drawn_by(engine: Engine) -> Callable[[Sequence[int]], list[Drawn]]:
-    """Draw the drafts of parts with an engine, all of them in one go."""
-    return lambda numbers: _drafts(engine, _sheets(engine, numbers))
+    """Draw the people of parts with an engine, all of them in one go."""
 
+    def draw(numbers: Sequence[int]) -> list[Drawn]:
+        spans = [part_slots(engine.plan, number) for number in numbers]
+        sheets, failures = engine.sheets([slot for span in spans for slot in span])
+        out: list[Drawn] = []
+        for number, span in zip(numbers, spans, strict=True):
+            mine: list[Sheet | bytes] = [sheet for sheet in sheets if sheet.person.slot in span]
+            out.append((number, len(span), mine, [f for f in failures if f.slot in span]))
+        return out
 
-Sheets = list[tuple[int, int, list[Sheet], list[Failure]]]
-
-
-def _sheets(engine: Engine, numbers: Sequence[int]) -> Sheets:
-    spans = [part_slots(engine.plan, number) for number in numbers]
-    sheets, failures = engine.sheets([slot for span in spans for slot in span])
-    out: Sheets = []
-    for number, span in zip(numbers, spans, strict=True):
-        mine = [sheet for sheet in sheets if sheet.person.slot in span]
-        out.append((number, len(span), mine, [f for f in failures if f.slot in span]))
-    return out
-
-
-def _drafts(engine: Engine, sheets: Sheets) -> list[Drawn]:
-    return [(number, size, [engine.draft(s) for s in mine], failures) for number, size, mine, failures in sheets]
+    return draw
 
 
 @contextmanager
 def drawn_elsewhere(engine: Engine, folder: Path) -> Iterator[Callable[[Sequence[int]], list[Drawn]]]:
-    """The same in a process of its own, so that drawing takes nothing from the one that asks and writes."""
+    """The same in a process of its own, so that drawing takes nothing from the one that asks and writes.
+
+    People come over as bytes and are unpacked one by one when their turn comes: hundreds unpacked at once would hold up
+    every answer that arrives meanwhile (by nearly half a second).
+    """
     plan_json = engine.plan.model_dump_json()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
 
         def draw(numbers: Sequence[int]) -> list[Drawn]:
             try:
-                found = pool.submit(_draw_task, plan_json, str(folder), list(numbers)).result()
+                return pool.submit(_draw_task, plan_json, str(folder), list(numbers)).result()
             except BrokenProcessPool:
                 raise StoreError(
                     "the process that draws was killed (out of memory?); nothing is lost: run the same command again"
                 ) from None
-            return _drafts(engine, found)
 
         yield draw
 
@@ -187,9 +184,18 @@ def _engine_of(plan_json: str, folder: str) -> Engine:
     return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
 
 
-def _draw_task(plan_json: str, folder: str, numbers: list[int]) -> Sheets:
+def _draw_task(plan_json: str, folder: str, numbers: list[int]) -> list[Drawn]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
-    return _sheets(_engine_of(plan_json, folder), numbers)
+    drawn = drawn_by(_engine_of(plan_json, folder))(numbers)
+    return [(number, size, [pickle.dumps(sheet) for sheet in mine], failures) for number, size, mine, failures in drawn]
+
+
+def _sheet(drawn: Sheet | bytes) -> Sheet:
+    """A person drawn here, or come over from our own process that draws (see ``drawn_elsewhere``)."""
+    if isinstance(drawn, bytes):
+        found: Sheet = pickle.loads(drawn)  # noqa: S301 - from our own child process, over its pipe
+        return found
+    return drawn
 
 
 async def _run(
@@ -213,19 +219,19 @@ async def _run(
             worn = Worn(plan.n, _written_before(plan, folder, done))
             desk = Desk(engine, models, worn)
 
-            async def work(draft: Draft) -> Record:
-                record = await desk.write(draft)
+            async def work(drawn: Sheet | bytes) -> Record:
+                record = await desk.write(engine.draft(_sheet(drawn)))
                 tally.people += 1
                 tally.missing += len(record.get("missing", ()))
                 _tell(tally, models, progress)
                 return record
 
-            def begun(part: Part[Draft]) -> None:
+            def begun(part: Part[Sheet | bytes]) -> None:
                 tally.failures += len(part.failures)
                 for failure in part.failures:  # nobody is to wait for what they would have written
                     worn.add(failure.slot, "")
 
-            def commit(part: Part[Draft]) -> None:
+            def commit(part: Part[Sheet | bytes]) -> None:
                 folder.commit(part.number, lines_of(part.in_order()), len(part.records), part.failures)
 
             def stop_all(reason: str) -> None:
