@@ -138,7 +138,7 @@ def faults() -> dict[str, Any]:
 def utilisation() -> dict[str, Any]:
     """Mean requests in flight over the limit, against a server of 200 ms + 2 ms a token; CPU of the whole command and of the client alone."""
     out: dict[str, Any] = {}
-    for limit, n in ((32, 800), (256, 6000)):
+    for limit, n in ((32, 1500), (256, 20_000)):
         with tempfile.TemporaryDirectory() as folder, server(*SLOW) as url:
             summary = run(n, Path(folder) / "run", url, "--concurrency", str(limit), "--diversity", "counter")
             found = stats(url)

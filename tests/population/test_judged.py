@@ -33,7 +33,7 @@ def judge(tmp_path: Path) -> str:
 
 
 def test_pairs_are_of_one_matter_and_never_of_the_same_words(run: tuple[RunFolder, Population]) -> None:
-    folder, people = run
+    _, people = run
     pairs = told_pairs(people[0], dp.shipped_taxonomy())
     assert pairs
     assert all(told != drawn for _, told, drawn in pairs)

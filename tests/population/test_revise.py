@@ -222,3 +222,12 @@ def test_a_text_cannot_speak_to_the_judge(engine: Engine, draft: Draft) -> None:
     assert [m.role for m in prompt.messages] == ["user"]
     assert last(prompt).count("</data>") == last(prompt).count("<data>") == 1
     assert "\n2. A: x" not in last(prompt)
+
+
+def test_a_story_told_twice_is_told_anew(engine: Engine, draft: Draft) -> None:
+    def change(script: Manuscript) -> None:
+        script.texts["stories.1.text"] = script.texts[STORY]
+
+    before, after, model = revised(engine, draft, change)
+    assert differences(before, after) == {"stories.1.text"}
+    assert model.prompts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -122,16 +122,26 @@ def prose(key: str, asks: str, low: int, high: int, *, sentence: bool = False, b
 
 def _without_the_question(text: str, asks: str) -> str:
     """``A title for that story is 'The Thief'`` -> ``The Thief``: the answer alone, where the question comes before it."""
-    said, same = list(_WORD.finditer(text)), _echoed(text, asks)
-    if same < _ECHO or same == len(said):
+    same = _echoed(text, asks)
+    if same < _ECHO:
+        return text
+    said = list(_WORD.finditer(text))
+    if same == len(said):
         return text
     rest = text[said[same - 1].end() :].lstrip(" :,-–.'\"“”‘")
     return re.sub(r"^(?:is|was|would be)\b[: ]*(?:to )?", "", rest).strip(" '\"“”‘’.") or text
 
 
+@lru_cache(maxsize=4096)
+def _asked(asks: str) -> tuple[str, ...]:
+    """The words of a question: the same ones are asked of everybody."""
+    return tuple(_WORD.findall(asks.casefold()))
+
+
 def _echoed(text: str, asks: str) -> int:
     """How many words of the question an answer begins with."""
-    said, asked = _WORD.findall(text[: 2 * len(asks)].casefold()), _WORD.findall(asks.casefold())
+    asked = _asked(asks)
+    said = _WORD.findall(text[: 2 * len(asks)].casefold())
     same = int(bool(said and asked) and {said[0], asked[0]} <= {"a", "an", "the"})
     while same < min(len(said), len(asked)) and said[same] == asked[same]:
         same += 1
@@ -236,7 +246,7 @@ def read(completion: Completion, form: Form) -> tuple[dict[str, Any], dict[str, 
     """Read a completion into a form: (good values, faults by key, the text if it may stand as it is in a conversation)."""
     if completion.refusal or completion.finish == "content_filter":
         return {}, dict.fromkeys((f.key for f in form.fields), "a refusal"), ""
-    said, doubted, whole = json_object(completion.text)
+    said, doubted, whole = json_object(completion.text, {f.key for f in form.fields})
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     seen: dict[str, set[str]] = {}

@@ -32,9 +32,13 @@ class Journal:
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=normal")
         self._db.executescript(LEDGER)
+        rows = self._db.execute("select key from completion")
+        self._known = {hash(key) for (key,) in rows}  # most keys are new: they need not be looked for on disk
 
     def get(self, key: str) -> Completion | None:
         """The completion paid for under a key, if any."""
+        if hash(key) not in self._known:
+            return None
         row = self._db.execute("select body from completion where key = ?", (key,)).fetchone()
         return Completion.of_body(row[0]) if row else None
 
@@ -44,6 +48,7 @@ class Journal:
         usage = {"stage": stage, "in": use.tokens_in, "cached": use.cached, "out": use.tokens_out, "cost": cost,
                  "seconds": completion.seconds}  # fmt: skip
         self._db.execute(_PUT, (key, model, completion.body(), orjson.dumps(usage).decode()))
+        self._known.add(hash(key))
 
     def note(self, key: str) -> Any:
         """A note of the run, or None."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
@@ -56,15 +56,18 @@ class _Found(NamedTuple):
     cut: bool
 
 
-def json_object(text: str) -> tuple[dict[str, Any], set[str], bool]:
-    """Read an object out of a model's answer: the values, the keys whose value is in doubt, and whether it is whole."""
+def json_object(text: str, keys: Collection[str] = ()) -> tuple[dict[str, Any], set[str], bool]:
+    """Read an object out of a model's answer: the values, the keys whose value is in doubt, and whether it is whole.
+
+    An object that holds one of the ``keys`` asked for is the answer itself, and wraps nothing.
+    """
     try:
-        return _read(text[:_MOST])
+        return _read(text[:_MOST], keys)
     except RecursionError:  # nested past all sense
         return {}, set(), False
 
 
-def _read(text: str) -> tuple[dict[str, Any], set[str], bool]:
+def _read(text: str, keys: Collection[str]) -> tuple[dict[str, Any], set[str], bool]:
     text = text.strip().removeprefix("\ufeff")
     if text[:1] not in ("{", "["):
         text = without_thoughts(text)
@@ -72,7 +75,7 @@ def _read(text: str) -> tuple[dict[str, Any], set[str], bool]:
         read = _strict(text)
     except ValueError:
         return _dig(text)
-    values, doubtful = _settled(_flat(read))
+    values, doubtful = _settled(_flat(read, keys))
     return values, doubtful, isinstance(read, dict) or bool(values or doubtful)
 
 
@@ -103,7 +106,7 @@ def _is_doubtful(value: Any) -> bool:
     return any(map(_is_doubtful, value)) if isinstance(value, list) else value is _IN_DOUBT
 
 
-def _flat(read: Any) -> dict[str, Any]:
+def _flat(read: Any, keys: Collection[str] = ()) -> dict[str, Any]:
     """One object out of a list of them, or out of an object that only wraps it."""
     outermost = True  # one wrapper may have any name; a second only a name that says it is one
     for _ in range(4):
@@ -113,6 +116,8 @@ def _flat(read: Any) -> dict[str, Any]:
         if not isinstance(read, dict) or len(read) != 1:
             break
         ((key, inner),) = read.items()
+        if key in keys:
+            break
         parts = inner if isinstance(inner, list) else [inner]
         named = _WRAPPER.fullmatch(key) is not None
         if not inner or not all(isinstance(part, dict) for part in parts):

@@ -18,6 +18,7 @@ from deeppersona.models.journal import Journal, Journaled
 from deeppersona.models.port import LanguageModel, Shape, Usage
 from deeppersona.models.price import FREE, Price, Purse, shipped_prices
 from deeppersona.models.steady import Steady
+from deeppersona.runtime.executor import rarer_gc
 
 ROLES = ("writer", "judge", "actor")
 KINDS = ("openai", "local", "scripted")
@@ -165,6 +166,7 @@ async def opened(
         raise UsageError(f"no price is known for {', '.join(unpriced)}, so a budget cannot hold; give --price IN/OUT")
     purse = Purse(traffic.budget, journal.spent(), {name: price for name, price in prices.items() if price is not None})
     async with AsyncExitStack() as stack:
+        stack.enter_context(rarer_gc())
         from deeppersona.models.local import Local
 
         by_spec: dict[Spec, Journaled] = {}

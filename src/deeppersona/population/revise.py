@@ -5,7 +5,7 @@ The last round is checked too: what still cannot stand is struck out and recorde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from deeppersona.prompts import say, unmarked
 ROUNDS = 2
 MOST_PAIRS = 14  # shown to a judge at once
 _NEAR = 0.42  # cosine of two sentences that may be about one matter
+_TWICE = 0.6  # share of runs of words that make two stories one
 _CORE = ("name", "age", "sex", "children", "marital_status")
 
 
@@ -142,9 +143,24 @@ async def revise(script: Manuscript, writer: Writer, judge: Judge | None = None)
 def _by_rule(script: Manuscript, core: dict[str, Any]) -> dict[str, str]:
     """Faults the predicates find, by place of the manuscript; what the grammar wrote is not looked at."""
     told = script.told()
-    record = {"narrative": script.texts.get("portrait", str(core["name"])),
+    record: dict[str, Any] = {"narrative": script.texts.get("portrait", str(core["name"])),
               "stories": [{"text": t.story.text if f"stories.{k}.text" in script.texts else ""} for k, t in enumerate(told)]}  # fmt: skip
-    return {"portrait" if place == "narrative" else place: why for place, why in faults(record, core).items()}
+    found = {"portrait" if place == "narrative" else place: why for place, why in faults(record, core).items()}
+    return found | {place: why for place, why in _told_twice(record["stories"]).items() if place not in found}
+
+
+def _told_twice(stories: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Stories that tell an earlier one again: most runs of four words are the same."""
+    seen: list[set[str]] = []
+    out: dict[str, str] = {}
+    for k, story in enumerate(stories):
+        words = story["text"].casefold().split()
+        runs = {" ".join(words[i : i + 4]) for i in range(len(words) - 3)}
+        if runs and any(len(runs & other) > _TWICE * min(len(runs), len(other)) for other in seen):
+            out[f"stories.{k}.text"] = "it tells the same story as one before"
+        elif runs:
+            seen.append(runs)
+    return out
 
 
 async def _by_judge(script: Manuscript, judge: Judge, seed: int) -> dict[str, str]:

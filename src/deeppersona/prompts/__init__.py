@@ -48,10 +48,11 @@ def unmarked(text: str) -> str:
     return text.translate(_OPENERS)
 
 
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
-    """``sha256:`` of all that can be said: another wording is another plan."""
+@lru_cache(maxsize=4)
+def fingerprint(*stages: str) -> str:
+    """``sha256:`` of all that can be said, or of what some stages say: another wording is another plan."""
     digest = hashlib.sha256()
-    for file in sorted(_FOLDER.rglob("*.md")):
+    folders = [_FOLDER / stage for stage in stages] or [_FOLDER]
+    for file in sorted(file for folder in folders for file in folder.rglob("*.md")):
         digest.update(file.relative_to(_FOLDER).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return "sha256:" + digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -29,14 +29,29 @@ def without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def over_parts(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
-    """Yield (task, result) as they come; ``work`` is a top-level function when there is more than one worker."""
-    if workers <= 1 or len(tasks) <= 1:
+@contextmanager
+def rarer_gc() -> Iterator[None]:
+    """Let the cycle collector look seldom: answers and people are many small objects and few cycles."""
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def over_parts(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    """Yield (task, result) as they come; ``work`` is a top-level function when there is more than one worker.
+
+    Tasks are taken as processes come free, so that a stream of them is never held as a whole.
+    """
+    few = len(tasks) if isinstance(tasks, Sized) else workers
+    if workers <= 1 or few <= 1:
         for task in tasks:
             yield task, work(task)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, len(tasks)), mp_context=context) as pool:
+    with ProcessPoolExecutor(max_workers=min(workers, few), mp_context=context) as pool:
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
         for task in waiting:

@@ -85,6 +85,13 @@ class ScaleSpec(_Leaning):
     spread: float = Field(default=1.0, gt=0)
 
 
+class Support(_Frozen):
+    """How many people and conversations told of an attribute when a corpus was mined."""
+
+    speakers: int = Field(ge=0)
+    conversations: int = Field(ge=0)
+
+
 class Attribute(_Frozen):
     """One leaf of the taxonomy: a question about a person that has an answer."""
 
@@ -101,6 +108,7 @@ class Attribute(_Frozen):
     scale: ScaleSpec | None = None
     examples: tuple[str, ...] = ()
     phrase: str = ""
+    support: Support | None = None
 
     @field_validator("options", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from deeppersona.schema import vocabulary as v
@@ -48,8 +48,11 @@ def _label(text: str, begin: float, end: float, inner: float, outer: float, size
     )
 
 
-def sunburst(taxonomy: Taxonomy) -> str:
-    """The tree as rings: categories, branches, attributes; each part as wide as it has attributes. Standalone SVG."""
+def sunburst(taxonomy: Taxonomy, shades: Mapping[str, float] | None = None) -> str:
+    """The tree as rings: categories, branches, attributes; each part as wide as it has attributes. Standalone SVG.
+
+    ``shades`` gives the opacity of each attribute by path; without it, what tells most of a person is darkest.
+    """
     n = max(len(taxonomy), 1)
     step = 2 * math.pi / n
     out = [
@@ -69,7 +72,7 @@ def sunburst(taxonomy: Taxonomy) -> str:
         for branch in branches:
             first = place
             for a in (a for a in mine if a.subtree == branch):
-                shade = 0.85 if a.telling >= 2 else 0.5
+                shade = (0.85 if a.telling >= 2 else 0.5) if shades is None else shades.get(a.path, 0.12)
                 rings["a"].append(
                     f'<path d="{_sector(place, place + step, _RINGS[2], _RINGS[3])}" fill="{colour}" '
                     f'fill-opacity="{shade}"><title>{escape(a.path)}</title></path>'

@@ -31,6 +31,7 @@ _NAMED_AGE = re.compile(rf"\b(?P<who>[^\W\d_]+(?: [^\W\d_]+)*?),? (?:is |aged )?
 _BORN = re.compile(r"\b(?P<who>[^\W\d_]+) was born\b[^.;]{0,60}?\b(?P<year>(?:18|19|20)\d\d)\b")
 _THIS_YEAR = rf"\bturn(?:s|ed) {_YEARS} this year\b"
 _LEFT = r"(?! (?:at|in|with|left|living|under|who|to)\b)"  # no children *left at home*
+_PARENT_OF = re.compile(r"(?:mother|father|parent) (?:of|to) ")
 _TAUGHT = r"(?! (?:in (?:her|his|the) |to (?:teach|mind|look)|who\b))"  # thirty children *in the class*
 _COUNTS = (  # {own} is her or his
     rf"\b(?:has|have|had|raised|raises|is raising|bore|brought up) {_HOW_MANY} {_KIND}(?:children|kids)\b{_TAUGHT}",
@@ -46,6 +47,7 @@ _CHILD = (
     r"(?<!like )(?<!as )\b{own} (?:own |eldest |oldest |youngest |only |little |grown |two |three )*(?:son|daughter|child|children|sons"
     r"|daughters)\b(?!-|[’']s? (?:school|class)| (?:at|in|from) (?:the )?(?:school|nursery|class|church|choir|ward))"
 )
+_WED_HINT = re.compile("married|bachelor|single", re.I)
 _NEVER_WED = r"\b(?:has )?never (?:been )?married\b(?! (?:her|him|again|the|a)\b)|\bis a bachelor\b(?![’'])"
 _SINGLE = r"\bis (?:single|unmarried)\b"
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]")
@@ -179,6 +181,10 @@ def _age(written: str) -> int | None:
 def _of_children(text: str, who: _Who) -> str:
     if who.children is None:
         return ""
+    low = text.lower()  # most texts say nothing of children, and are done with at a glance
+    young, named = "child" in low or "kids" in low, "son" in low or "daughter" in low
+    if not young and not named and not _PARENT_OF.search(low):
+        return ""
     has = "no children" if not who.children else "1 child" if who.children == 1 else f"{who.children} children"
     for k, pattern in enumerate(_COUNTS):
         for match in _said(pattern, text, who, both=k < len(_COUNTS) - 1):
@@ -196,6 +202,8 @@ def _of_marriage(text: str, who: _Who) -> str:
     spouse = r"\bher husband\b" if who.sex == "female" else r"\bhis wife\b"
     if who.marital == "single" and (found := next(_said(spouse, text, who), None)):
         return f"{who.name} is not married, but it says «{found[0]}»"
+    if not _WED_HINT.search(text):
+        return ""
     wed = who.marital not in ("single", "cohabiting")
     if wed and (found := next(_said(_NEVER_WED, text, who, both=True), None)):
         return f"{who.name} is {who.marital}, but it says «{found[0]}»"

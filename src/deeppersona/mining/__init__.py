@@ -1,0 +1,1 @@
+"""Conversations -> Taxonomy: sieve, scrub, extract, merge, learn, report."""
