@@ -31,9 +31,6 @@ from deeppersona.taxonomy.check import check
 from deeppersona.taxonomy.read import shipped_taxonomy
 
 Entry = dict[str, Any]
-_CORE = frozenset(
-    ["age", "sex", "country", "region", "city", "urban", "education", "occupation", "income", "marital_status", "children", "household_size", "religion", "language", "name", "employment_status", "place", "tongue", "origin", "birth_year"]
-)
 _TWIN = 0.93  # cosine of two proposals' questions from which they ask the same
 _SYNONYMS = 0.62  # cosine of two feelings or traits from which they are words for one
 _OF_WORDS = ("feeling", "being")
