@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,18 @@ from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.core import world_weights
 from deeppersona.generation.engine import Engine
 from deeppersona.generation.enrich import deepen
-from deeppersona.runtime.executor import over_parts, without_gc
+from deeppersona.population.allot import engine_of
+from deeppersona.population.maker import Maker, filled, maker_elsewhere, maker_of
+from deeppersona.runtime.executor import Over, cores, over_parts, without_gc
+from deeppersona.runtime.parts import Storage, packed
+from deeppersona.runtime.shard import Shard, hold_to, parts_of
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_slots
+from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import DEPTH_RANGE, Plan, Writing
 from deeppersona.schema.population import Population
 from deeppersona.schema.report import Failure, Issue
 from deeppersona.schema.taxonomy import Taxonomy
+from deeppersona.taxonomy.carry import at_hand, carried
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, shipped_taxonomy
 from deeppersona.version import __version__
 
@@ -127,10 +132,27 @@ def make_writing(
 
 
 def engine_for(plan: Plan, taxonomy: Taxonomy) -> Engine:
-    """Build the engine of a plan and refuse what is impossible."""
-    engine = Engine(plan, shipped_facts(), taxonomy)
+    """Build the engine of a plan of people and refuse what is impossible."""
+    if plan.kind != "people":
+        raise UsageError(f"a plan of {plan.kind} is made by deeppersona population; a model cannot write on it")
+    engine = engine_of(plan, shipped_facts(), taxonomy)
     engine.refuse_impossible()
     return engine
+
+
+def maker_for(plan: Plan, taxonomy: Taxonomy) -> Maker:
+    """Build the maker of a plan of any kind and refuse what is impossible."""
+    return engine_for(plan, taxonomy) if plan.kind == "people" else maker_of(plan, taxonomy)
+
+
+def person_at(plan: Plan, slot: int, taxonomy: Taxonomy) -> Persona:
+    """Make the person of one slot alone, the same as in any run of the plan. UsageError where nobody can be made there."""
+    if not 0 <= slot < plan.n:
+        raise UsageError(f"slot {slot:,} is outside the plan; slots run from 0 to {plan.n - 1:,}")
+    made = filled(maker_for(plan, taxonomy), [slot], taxonomy)
+    if not made.records:
+        raise UsageError(f"slot {slot:,} stays empty in this plan: {made.failures[0].reason}")
+    return Persona.model_validate(made.records[0])
 
 
 def generate(
@@ -192,7 +214,7 @@ def generate(
     engine = engine_for(plan, taxonomy)
     records, failures = [], 0
     for number in range(part_count(plan)):
-        made = engine.make(part_slots(plan, number))
+        made = filled(engine, part_slots(plan, number), taxonomy)
         records += made.records
         failures += len(made.failures)
     return Population(records, failures=failures)
@@ -200,41 +222,52 @@ def generate(
 
 @dataclass(frozen=True)
 class _Task:
-    plan: Plan
+    plan_json: str
     number: int
-    taxonomy_folder: str
+    taxonomy_folder: str  # none: of a machine that may not have it, see carried
+    storage: Storage
+    fingerprint: str = ""
+    carried: bytes = b""
 
 
-@lru_cache(maxsize=2)
-def _engine_of(plan_json: str, folder: str) -> Engine:
-    return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
-
-
-def _make_part(engine: Engine, number: int) -> tuple[bytes, int, list[Failure]]:
+def _make_part(maker: Maker, number: int, taxonomy: Taxonomy, storage: Storage) -> tuple[bytes, int, list[Failure]]:
     with without_gc():
-        made = engine.make(part_slots(engine.plan, number))
-        return lines_of(made.records), len(made.records), made.failures
+        made = filled(maker, part_slots(maker.plan, number), taxonomy)
+        return packed(lines_of(made.records), storage), len(made.records), made.failures
 
 
 def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
-    """The same in a process of its own, which builds its engine once."""
-    return _make_part(_engine_of(task.plan.model_dump_json(), task.taxonomy_folder), task.number)
+    """The same in a process of its own, which builds its maker once."""
+    folder = task.taxonomy_folder or str(at_hand(task.carried, task.fingerprint))
+    maker = maker_elsewhere(task.plan_json, folder)
+    return _make_part(maker, task.number, read_taxonomy(folder), task.storage)
 
 
 def run(
     plan: Plan, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
-    repair: bool = False, progress: Callable[[int], None] = lambda done: None,
+    repair: bool = False, progress: Callable[[int], None] = lambda done: None, storage: Storage | None = None,
+    over: Over = over_parts, shard: Shard | None = None,
 ) -> tuple[int, int]:  # fmt: skip
-    """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done."""
+    """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done.
+
+    ``storage`` is the form of the parts of a new folder: ``jsonl`` or ``zstd``; None: zstd from 20,000 people. ``over`` is
+    how parts run, in processes here or on a cluster (``runtime.ray.ray_at``); ``workers`` then the parts at once, None for
+    as many as it likes. ``shard`` makes its parts alone, to be put together by ``runtime.shard.merge``.
+    """
     folder = RunFolder(out)
-    engine = engine_for(plan, taxonomy)
-    with folder.writing(plan):
+    maker = maker_for(plan, taxonomy)
+    with folder.writing(plan, storage):
         done = folder.finished(plan, repair=repair)
         progress(sum(len(part_slots(plan, number)) for number in done))
-        left = [_Task(plan, k, str(taxonomy_folder)) for k in range(part_count(plan)) if k not in done]
-        processes = workers or (1 if len(left) < _PARALLEL_FROM else _cores())
-        work = _make_task if processes > 1 else lambda task: _make_part(engine, task.number)
-        for task, (content, people, failures) in over_parts(work, left, processes):
+        hold_to(folder, shard)
+        body, form = plan.model_dump_json(), folder.storage
+        here = over is over_parts
+        place = (str(taxonomy_folder), form) if here else ("", form, plan.taxonomy, carried(taxonomy_folder))
+        left = [_Task(body, k, *place) for k in parts_of(plan, shard) if k not in done]
+        processes = workers or (0 if not here else 1 if len(left) < _PARALLEL_FROM else cores())
+        alone = here and processes == 1
+        work = (lambda task: _make_part(maker, task.number, taxonomy, form)) if alone else _make_task
+        for task, (content, people, failures) in over(work, left, processes):
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))
         return folder.finish()
@@ -254,7 +287,7 @@ def write(
     engine = engine_for(plan, taxonomy)
     with folder.writing(plan), ExitStack() as stack:
         draw = drawn_by(engine)
-        if taxonomy_folder is not None and plan.n >= _DRAWN_ELSEWHERE_FROM and _cores() > 1:
+        if taxonomy_folder is not None and plan.n >= _DRAWN_ELSEWHERE_FROM and cores() > 1:
             draw = stack.enter_context(drawn_elsewhere(engine, taxonomy_folder))
         return run_written(engine, folder, roles, traffic or _traffic(), repair=repair, progress=progress, draw=draw)
 
@@ -332,10 +365,6 @@ def _traffic() -> Traffic:
     from deeppersona.models.spec import Traffic
 
     return Traffic()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def load(folder: Path | str) -> Population:

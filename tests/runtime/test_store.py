@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import deeppersona as dp
-from deeppersona.runtime import store
+from deeppersona.runtime import disk
 from deeppersona.runtime.executor import over_parts
 from deeppersona.runtime.store import RunFolder
 
@@ -132,7 +132,7 @@ def test_a_full_disk_is_told_and_nothing_written_is_lost(
             raise OSError(errno.ENOSPC, "No space left on device")
         real(fd)
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(dp.StoreError, match="disk is full"):
         dp.run(plan, out, taxonomy, workers=1)
     monkeypatch.undo()

@@ -1,5 +1,8 @@
 """A population can be indexed, filtered, grouped, weighted and turned into a table; a persona is a view of its record."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 import deeppersona as dp
@@ -80,3 +83,87 @@ def test_a_run_is_the_same_as_memory(run_folder: object) -> None:
     made = dp.generate(12, ["KE", "FR"], seed=4, depth=60)
     assert [p.record() for p in loaded] == [p.record() for p in made]
     assert loaded[-1].id == made[11].id
+
+
+class Lazy(Sequence[dict[str, object]]):
+    """Records as a run has them: read when asked for, which is counted."""
+
+    def __init__(self, records: list[dict[str, object]]) -> None:
+        self.records, self.read = records, 0
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: Any) -> Any:
+        self.read += 1
+        return self.records[index]
+
+    def find(self, who: str) -> int | None:
+        return int(who.rpartition("-")[2]) if who.rpartition("-")[2].isdigit() else None
+
+
+def lazy(n: int = 1000) -> tuple[Lazy, dp.Population]:
+    provenance = {"engine": "0", "taxonomy": "t", "seed": 0}
+    records = Lazy([
+        {"id": f"ke-{i}", "provenance": provenance | {"slot": i}, "traits": [
+            {"path": "demographics.age", "value": i % 10, "source": "table"},
+            {"path": "demographics.sex", "value": ("female", "male")[i % 2], "source": "table"},
+            *([{"path": "likes.music", "value": ["a", "b"][: i % 3], "source": "prior"}] if i % 4 else []),
+        ]} for i in range(n)
+    ])  # fmt: skip
+    return records, dp.Population(records, [1 + i % 3 for i in range(n)])
+
+
+def test_some_of_a_lazy_population_are_places(people: dp.Population) -> None:
+    records, population = lazy()
+    some = population[100:900:2].sample(50, seed=3)[10:20]
+    assert records.read == 0
+    wanted = [f"ke-{i}" for i in range(100, 900, 2)]
+    assert [p.id for p in population[100:900:2]] == wanted
+    assert [p.id for p in population[800:100:-200]] == ["ke-800", "ke-600", "ke-400", "ke-200"]
+    assert [p.id for p in population[800:100:-200][1:3]] == ["ke-600", "ke-400"]
+    records.read = 0
+    assert len([p.id for p in some]) == 10
+    assert records.read == 10
+    assert some[3].id == some[some[3].id].id
+    assert population[800:100:-200]["ke-400"].id == "ke-400"
+    with pytest.raises(dp.UsageError, match="no person 'ke-401'"):
+        population[800:100:-200]["ke-401"]
+    assert some.weights == tuple(1 + int(p.id[3:]) % 3 for p in some)
+
+
+def test_a_lazy_population_finds_by_id_without_reading_all() -> None:
+    records, population = lazy()
+    assert population["ke-777"]["demographics.age"] == 7
+    assert records.read == 1
+
+
+def test_filters_and_groups_of_a_lazy_population_hold_places() -> None:
+    records, population = lazy()
+    women = population.filter(sex="female", age="4..6")
+    assert records.read == len(population)
+    assert [int(p.id[3:]) % 10 for p in women] == [4, 6] * 100
+    assert len(population.filter(lambda p: p["demographics.age"] == 3, sex="female")) == 0
+    records.read = 0
+    groups = population.groupby("sex")
+    assert {sex: len(group) for sex, group in groups.items()} == {"female": 500, "male": 500}
+    assert records.read == len(population)
+    assert groups["male"].filter(age="3")[5].id == "ke-53"
+    assert set(population.group("likes.music")) == {None, (), ("a",), ("a", "b")}
+
+
+def test_joint_marginals_are_one_pass_and_sum_to_the_marginal() -> None:
+    records, population = lazy()
+    joint = population.marginals("sex", "age")
+    assert records.read == len(population)
+    assert sum(joint.values()) == pytest.approx(1)
+    for sex, share in population.marginal("sex").items():
+        assert share == pytest.approx(sum(s for (which, _), s in joint.items() if which == sex))
+    both = population.marginals(
+        "sex", "likes.music"
+    )  # a list counts each of its items; who is not told of it, in the whole
+    total = sum(1 + i % 3 for i in range(1000))
+    wanted = sum(1 + i % 3 for i in range(1000) if i % 2 and i % 4 and i % 3 == 2)
+    assert both["male", "b"] == pytest.approx(wanted / total)
+    assert list(both.values()) == sorted(both.values(), reverse=True)
+    assert population.marginal("nothing.here") == {}

@@ -14,11 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deeppersona import study
+from deeppersona.cli.merge import asked_for
 from deeppersona.cli.model_options import SAMENESS, read_asking, read_writing, writing
 from deeppersona.cli.written import progress_of, show_estimate, usage_line
 from deeppersona.corpus.export import FORMATS, export
 from deeppersona.errors import BY_YOU, UsageError, unknown
 from deeppersona.evaluation.sameness import write_sameness
+from deeppersona.runtime.executor import Over, over_parts
+from deeppersona.runtime.ray import ray_at
+from deeppersona.runtime.shard import Shard
 from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.taxonomy import Taxonomy
@@ -136,6 +140,25 @@ def _focus(raw: dict[str, Any]) -> dict[str, float]:
 @click.option(
     "--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n)."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where parts are made: in processes here (default), or on a Ray cluster (docs/scale.md).",
+)
+@click.option(
+    "--address",
+    default=None,
+    metavar="auto|HOST:PORT|ray://HOST:PORT",
+    help="The Ray cluster. Default: RAY_ADDRESS, else one of this machine alone.",
+)
+@click.option(
+    "--shard",
+    "shard_text",
+    default=None,
+    metavar="I/N",
+    help="Make shard I of N alone, into an --out of its own; put them together with deeppersona merge.",
+)
 @click.option("--resume/--no-resume", default=True, help="Going on with a run begun before is the default.")
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
 @writing
@@ -145,7 +168,7 @@ def command(
     n: int | None, country: tuple[str, ...], seed: int | None, depth: int | None, anchor: tuple[str, ...],
     focus: tuple[str, ...], ratio: str | None, adults_only: bool | None, book: bool | None, plan_file: Path | None,
     folder: Path | None, out: Path | None, formats: tuple[str, ...], workers: int | None, resume: bool, repair: bool,
-    estimate: bool, as_json: bool, **raw: Any,
+    estimate: bool, as_json: bool, engine: str, address: str | None, shard_text: str | None, **raw: Any,
 ) -> None:  # fmt: skip
     r"""Make deep personas of real countries, with no model and no key; with --model, a model writes what figures cannot.
 
@@ -155,6 +178,7 @@ def command(
       deeppersona generate -n 40 --country IN=3 --country BR=1 --out runs/two
       deeppersona generate -n 5 --country DE --anchor age=60..75 --anchor occupation=nurse --out runs/nurses
       deeppersona generate -n 100 --focus health=3 --focus work=0.5 --depth 300 --out runs/health
+      deeppersona generate -n 100000 --shard 3/16 --out runs/large-3
       deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --estimate --out runs/written
       deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --budget 5 --out runs/written
 
@@ -183,10 +207,15 @@ def command(
     out = out or Path(file.get("out", "runs/run"))
     if not resume and (out / "plan.json").exists():
         raise UsageError(f"{out} already holds a run; choose another --out, or leave --no-resume away to go on with it")
+    shard, over = _elsewhere(shard_text, engine, address, bool(roles))
     more = [*formats] or ([file["format"]] if isinstance(file.get("format"), str) else list(file.get("format", [])))
     for name in more:
         if name not in ("jsonl", *FORMATS):
             raise unknown("format", name, ["jsonl", *FORMATS])
+    if shard and more:
+        raise UsageError(
+            "a shard is not everybody: leave --format away, and export what deeppersona merge has put together"
+        )
     began = time.perf_counter()
     stopped = ""
     if estimate:
@@ -199,7 +228,10 @@ def command(
             )
         people, failed, stopped = outcome.people, outcome.failures, outcome.stopped
     else:
-        people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair)
+        people, failed = _run_with_bar(plan, out, taxonomy, folder, workers, repair, over, shard)
+    if shard:
+        _closing_shard(out, shard, plan, people, failed, as_json)
+        return
     write_gallery(out)
     if roles and raw["diversity"] != "off":
         write_sameness(out)
@@ -209,17 +241,51 @@ def command(
     _closing(out, plan, people, failed, time.perf_counter() - began, as_json, stopped)
 
 
+def _elsewhere(shard: str | None, engine: str, address: str | None, written: bool) -> tuple[Shard | None, Over]:
+    """Which shard is to be made, and how its parts run. UsageError where that goes with nothing else asked for."""
+    if written and (shard or engine != "local"):
+        raise UsageError(
+            "what a model writes is made in one run folder, since it looks back at what was written before and pays from one "
+            "budget; leave --shard and --engine away, and let --concurrency keep the model busy"
+        )
+    if address and engine != "ray":
+        raise UsageError("--address names a Ray cluster: add --engine ray")
+    read = Shard.parse(shard, asked_for(click.get_current_context())) if shard else None
+    return read, ray_at(address) if engine == "ray" else over_parts
+
+
 def _run_with_bar(
-    plan: Plan, out: Path, taxonomy: Taxonomy, folder: Path, workers: int | None, repair: bool
-) -> tuple[int, int]:
+    plan: Plan, out: Path, taxonomy: Taxonomy, folder: Path, workers: int | None, repair: bool, over: Over,
+    shard: Shard | None,
+) -> tuple[int, int]:  # fmt: skip
     console = Console(stderr=True)
     columns = (TextColumn("making people"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=plan.n)
+        task = bar.add_task("", total=shard.people(plan) if shard else plan.n)
         return study.run(
             plan, out, taxonomy, taxonomy_folder=folder, workers=workers, repair=repair,
-            progress=lambda done: bar.advance(task, done),
+            progress=lambda done: bar.advance(task, done), over=over, shard=shard,
         )  # fmt: skip
+
+
+def _closing_shard(out: Path, shard: Shard, plan: Plan, people: int, failed: int, as_json: bool) -> None:
+    """Say what a shard holds and how it becomes a run. It has no gallery: that is written of the whole."""
+    if as_json:
+        summary = {
+            "out": str(out),
+            "shard": str(shard),
+            "asked": shard.people(plan),
+            "people": people,
+            "failures": failed,
+        }
+        click.echo(json.dumps(summary))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]{people}[/] people of shard {shard} in [bold]{out}[/]"
+        + (f"; {failed} could not be made" if failed else "")
+    )
+    console.print("  when all shards are made: deeppersona merge SHARD... --out DIR")
 
 
 def _closing(out: Path, plan: Plan, people: int, failed: int, seconds: float, as_json: bool, stopped: str) -> None:

@@ -13,8 +13,11 @@ from deeppersona.version import __version__
 
 COMMANDS = {
     "generate": ("generate", "Make deep personas of real countries, with no model and no key."),
+    "merge": ("merge", "Put a run together that was made in shards."),
+    "population": ("population", "Make a population with exact quotas, and prove that it met them."),
     "show": ("show", "Read a run in the terminal: the list of people, or one person whole."),
     "export": ("export", "Write a run as parquet, csv, markdown or a dataset folder (hf)."),
+    "query": ("query", "Ask a run of any size a question in SQL."),
     "enrich": ("enrich", "Deepen shallow personas you already have; what is given stays untouched."),
     "check": ("check", "Look for contradictions in a run with the validators."),
     "gallery": ("gallery", "Write the page index.html of a run again."),
@@ -24,6 +27,15 @@ COMMANDS = {
     "facts": ("facts", "Show the figures behind a country and where they come from."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),
 }
+
+
+def _laid_out(command: click.Command) -> click.Command:
+    """Keep the lines of examples apart in the help: click's mark is a backspace, our docstrings spell it out, being raw."""
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _laid_out(below)
+    return command
 
 
 class Lazy(click.Group):
@@ -39,7 +51,7 @@ class Lazy(click.Group):
             return None
         module = importlib.import_module(f"deeppersona.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
-        return command
+        return _laid_out(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest command when the one asked for is unknown."""
@@ -64,6 +76,9 @@ def cli() -> None:
       deeppersona show runs/first
       open runs/first/index.html
     """
+
+
+_laid_out(cli)
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from io import StringIO
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from deeppersona.errors import UsageError, unknown
-from deeppersona.runtime.store import told, write_whole
+from deeppersona.runtime.disk import told, whole, write_whole
 from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.population import Population, flat
@@ -26,7 +26,7 @@ def _records(population: Population) -> Iterable[dict[str, Any]]:
     return population._records
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """A spreadsheet runs a cell that begins like a formula: such text is written with a leading apostrophe."""
     return f"'{value}" if isinstance(value, str) and value[:1] in _RESERVED else value
 
@@ -39,13 +39,15 @@ def to_csv(population: Population, out: Path, plan: Plan | None = None) -> Path:
     columns["narrative"] = None
     core = [c for c in columns if c.startswith("demographics.") and c.count(".") == 1]
     order = ["id", *core, *sorted(c for c in columns if c not in core and c not in ("id", "narrative")), "narrative"]
-    text = StringIO()
-    writer = csv.DictWriter(text, order, lineterminator="\n")
-    writer.writeheader()
-    for record in _records(population):
-        writer.writerow({k: _cell(x) for k, x in flat(record).items()})
     file = out / "personas.csv"
-    write_whole(file, text.getvalue().encode())
+    with whole(file) as handle:
+        text = TextIOWrapper(handle, "utf-8", newline="")
+        writer = csv.DictWriter(text, order, lineterminator="\n")
+        writer.writeheader()
+        for record in _records(population):
+            writer.writerow({k: cell(x) for k, x in flat(record).items()})
+        text.flush()
+        text.detach()
     return file
 
 

@@ -28,7 +28,7 @@ FIELDS = {
     "religion": "religion",
     "language": "language",
 }
-_SAME = {
+SAME = {
     "gender": "sex", "job": "occupation", "marital": "marital_status", "household": "household_size",
     "status": "employment_status", "faith": "religion", "location": "city",
 }  # fmt: skip
@@ -134,7 +134,7 @@ def parse_anchors(raw: Mapping[str, object], facts: Facts) -> Anchors:
     written: dict[str, str] = {}
     for name, value in raw.items():
         field = name.removeprefix("demographics.").casefold()
-        field = _SAME.get(field, field)
+        field = SAME.get(field, field)
         if field not in FIELDS:
             raise unknown("anchor", name, FIELDS)
         clause = _clause(field, value, facts)

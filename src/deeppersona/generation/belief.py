@@ -84,7 +84,7 @@ class Place:
         clause = anchors.get("city")
         if clause is None or clause.words is None:
             return None
-        return np.array([name in clause.words for name in self.names])
+        return np.array([(name in clause.words) != clause.negated for name in self.names])
 
     def likelihood(self, anchors: Anchors) -> Floats | None:
         """The share of townspeople and of country people in the places asked for."""

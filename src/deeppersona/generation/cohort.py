@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import Anchors
-from deeppersona.generation.core import Columns, CountryModel, conditional_cells, country_model, draw_core
-from deeppersona.generation.latents import draw_values, latents, personality
+from deeppersona.generation.core import CellDraw, Columns, CountryModel, conditional_cells, country_model, draw_core, walked
+from deeppersona.generation.latents import draw_values, latents, personality, spread
 from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.condition import Clause, Condition
@@ -53,6 +53,14 @@ class Cohort:
         present, first, code = np.unique(self.country, return_index=True, return_inverse=True)
         numbered = {str(country): k for k, country in enumerate(present)}
         return numbered, np.asarray(code, dtype=np.int64), self.columns["region"][first]
+
+    def in_order(self, index: NDArray[np.intp]) -> Cohort:
+        """The same people in another order."""
+        return Cohort(
+            self.dice.rows(index), {name: column[index] for name, column in self.columns.items()}, self.country[index],
+            self.latents[index], self.big_five[index], self.values[index], self.models, self.made[index],
+            [self.given_core[int(i)] for i in index] if self.given_core else [],
+        )  # fmt: skip
 
     def model(self, i: int) -> CountryModel:
         """The model of the country of person ``i``."""
@@ -111,12 +119,14 @@ def merge(cohorts: Sequence[Cohort]) -> Cohort:
 
 def draw_cohort(
     facts: Facts, dice: Dice, country: NDArray[np.str_], rank: Ints, anchors: Anchors, youngest: int,
-    cells: dict[str, Floats],
+    cells: dict[str, Floats], *, draw_cell: Callable[[CountryModel, Ints], CellDraw] | None = None, even: Ints | None = None,
 ) -> Cohort:  # fmt: skip
     """Draw the cores and latents of a batch of slots.
 
     ``country`` is each slot's country, ``rank`` its place among that country's people of the plan; ``cells`` keeps
-    the conditioned tables between batches (filled here when missing).
+    the conditioned tables between batches (filled here when missing). ``draw_cell`` draws the cells of the people of a
+    country, given by their places in the batch, in its own way; ``even`` are numbers along which personality and values
+    are spread evenly (see ``latents.spread``) instead of by chance.
     """
     n = len(dice)
     columns: Columns = {}
@@ -126,10 +136,14 @@ def draw_cohort(
     for code in sorted(set(country.tolist())):
         index = np.nonzero(country == code)[0]
         model = models[code] = country_model(facts, code)
-        if code not in cells:
-            cells[code] = conditional_cells(model, anchors, youngest)
+        if draw_cell is not None:
+            draw = draw_cell(model, index)
+        else:
+            if code not in cells:
+                cells[code] = conditional_cells(model, anchors, youngest)
+            draw = walked(cells[code], rank[index], code)
         part = dice.rows(index)
-        drawn, good = draw_core(model, part, rank[index], anchors, youngest, cells[code])
+        drawn, good = draw_core(model, part, rank[index], anchors, draw)
         made[index] = good
         drawn["religion"] = np.array([v.RELIGION.index(g) for g in model.belief.groups])[drawn["belief"]]
         drawn["region"] = np.full(len(index), v.REGION.index(model.country.region))
@@ -143,9 +157,10 @@ def draw_cohort(
         education_z[index] = ((level - mean) / max(sd, 0.5)).clip(-2.5, 2.5)
         development[index] = model.development
         centre = (facts.figure(model.country, "iw_x").value, facts.figure(model.country, "iw_y").value)
-        values[index] = draw_values(part, drawn["age"], education_z[index], drawn["urban"], centre)
+        chance = spread(part, None if even is None else even[index])
+        values[index] = draw_values(chance, drawn["age"], education_z[index], drawn["urban"], centre)
     norms = personality(str(facts.folder))
-    raw = norms.draw(dice, columns["age"], columns["sex"])
+    raw = norms.draw(spread(dice, even), columns["age"], columns["sex"])
     believes = columns["religion"] != v.RELIGION.index("none")
     matrix = latents(dice, columns, norms.standardise(raw), values, education_z, development, believes)
     return Cohort(dice, columns, country, matrix, raw, values, models, made)

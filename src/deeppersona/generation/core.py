@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +33,8 @@ from deeppersona.generation.work import Work
 from deeppersona.runtime.seed import Dice, Floats, Ints
 
 Columns = dict[str, NDArray[np.int64]]
+CellDraw = Callable[[Dice, Ints, int], Ints]
+"""The cells of some people of a batch, from their dice, their places in the batch, and how often they were drawn before."""
 _TRIES = 300
 _SOMEBODY = 1e-6  # thousands of people: less is nobody
 _CALIBRATION = 3000
@@ -104,6 +106,11 @@ def _facts(folder: str) -> Facts:
     return Facts(Path(folder))
 
 
+def blocks_of(facts: Facts, code: str) -> CountryModel:
+    """The tables of one country without what is set from a reference draw: enough to count people, not to draw them."""
+    return _blocks(str(facts.folder), code)
+
+
 def country_model(facts: Facts, code: str) -> CountryModel:
     """The model of one country; built once a process."""
     return _model(str(facts.folder), code)
@@ -139,8 +146,8 @@ def world_weights(facts: Facts, anchors: Anchors, youngest: int) -> dict[str, fl
     """People (thousands) who meet the anchors, by country, where there are any: how the world is shared out."""
     found = {}
     for code, country in facts.countries.items():
-        if anchors:
-            cells = conditional_cells(_blocks(str(facts.folder), code), anchors, youngest)
+        if set(anchors.clauses) - {"age", "sex", "education", "urban"}:
+            cells = conditional_cells(blocks_of(facts, code), anchors, youngest)
         else:
             cells = anchored(country_cells(facts, country), anchors, youngest)
         if (people := float(cells.sum())) > _SOMEBODY:
@@ -169,23 +176,32 @@ def refuse_impossible(models: Sequence[CountryModel], anchors: Anchors, youngest
     )
 
 
+def walked(weight: Floats, rank: Ints, country: str) -> CellDraw:
+    """Draw cells by their weight, shape (cells,), walking evenly along them by rank; by chance when drawn again."""
+    cumulative = np.cumsum(weight[_ORDER])
+
+    def draw(dice: Dice, places: Ints, attempt: int) -> Ints:
+        u = dice.uniform("cell") if attempt else evenly(dice, rank[places], 0, country)
+        return _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
+
+    return draw
+
+
 def draw_core(
-    model: CountryModel, dice: Dice, rank: Ints, anchors: Anchors, youngest: int, seed_cells: Floats
+    model: CountryModel, dice: Dice, rank: Ints, anchors: Anchors, draw_cell: CellDraw
 ) -> tuple[Columns, NDArray[np.bool_]]:
     """Draw the core of the people of one country; columns hold codes (see ``vocabulary``) or whole numbers.
 
     ``rank`` is the place of each among the country's people of the plan. What cannot be had from the joint table alone
     (income, household size) is met by drawing again. Returns the columns and which people could be made.
     """
-    cumulative = np.cumsum(seed_cells[_ORDER])
     pending = np.arange(len(dice))
     columns: Columns = {}
     for attempt in range(_TRIES):
         part = dice.rows(pending)
         if attempt:
             part = part.again(attempt)
-        u = evenly(dice, rank[pending], 0, model.country.iso2) if attempt == 0 else part.uniform("cell")
-        cell = _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
+        cell = draw_cell(part, pending, attempt)
         spread = evenly(dice, rank[pending], 1, model.country.iso2) if attempt == 0 else None
         drawn: Columns = {
             "cell": cell, "age": AGE[cell], "sex": SEX[cell], "education": EDUCATION[cell], "urban": URBAN[cell],

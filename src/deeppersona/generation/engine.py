@@ -81,15 +81,22 @@ class Made:
     failures: list[Failure]
 
 
+def dice_of(plan: Plan, slots: Sequence[int], country: NDArray[np.str_], attempt: int) -> Dice:
+    """The dice of some slots; others for each further attempt at the same slots."""
+    dice = Dice(plan.seed, np.array(slots, dtype=np.int64), label_keys(country.tolist()))
+    return dice.again(-attempt) if attempt else dice
+
+
 def cohort_of(
-    plan: Plan, facts: Facts, slots: Sequence[int], anchors: Anchors, cells: dict[str, Floats]
+    plan: Plan, facts: Facts, slots: Sequence[int], anchors: Anchors, cells: dict[str, Floats], attempt: int = 0
 ) -> Cohort:  # fmt: skip
     """Draw the cores of some slots of a plan; ``cells`` keeps the conditioned tables between calls."""
     placed = [plan.country_of(slot) for slot in slots]
     country = np.array([code for code, _ in placed])
     rank = np.array([place for _, place in placed], dtype=np.int64)
-    dice = Dice(plan.seed, np.array(slots, dtype=np.int64), label_keys(country.tolist()))
-    return draw_cohort(facts, dice, country, rank, anchors, ADULT_AGE if plan.adults_only else 0, cells)
+    dice = dice_of(plan, slots, country, attempt)
+    even = np.array(slots, dtype=np.int64) if plan.even else None
+    return draw_cohort(facts, dice, country, rank, anchors, ADULT_AGE if plan.adults_only else 0, cells, even=even)
 
 
 class Engine:
@@ -127,14 +134,14 @@ class Engine:
             for code in self.plan.countries:
                 refuse_impossible([country_model(self.facts, code)], self.anchors, self.youngest)
 
-    def cohort(self, slots: Sequence[int]) -> Cohort:
-        """Draw the cores of some slots."""
-        return cohort_of(self.plan, self.facts, slots, self.anchors, self._cells)
+    def cohort(self, slots: Sequence[int], attempt: int = 0) -> Cohort:
+        """Draw the cores of some slots; other ones for each further attempt."""
+        return cohort_of(self.plan, self.facts, slots, self.anchors, self._cells, attempt)
 
-    def make(self, slots: Sequence[int], given: Sequence[Mapping[str, object]] | None = None) -> Made:
-        """Make the people of some slots."""
+    def make(self, slots: Sequence[int], attempt: int = 0) -> Made:
+        """Make the people of some slots; others in their place for each further attempt."""
         with without_gc():
-            return self.finish(self.cohort(slots), given)
+            return self.finish(self.cohort(slots, attempt))
 
     def sheets(self, slots: Sequence[int]) -> tuple[list[Sheet], list[Failure]]:
         """Draw the people of some slots as far as figures go."""
@@ -161,15 +168,15 @@ class Engine:
 
         return tell_of.Sayable([self.priors.attributes[row] for row in rows], order, say)
 
-    def finish(self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None = None) -> Made:
-        """Take drawn cores to whole people. ``given`` are attribute values to keep, one mapping a person."""
-        sheets, failures = self.drawn(cohort, given)
+    def finish(self, cohort: Cohort) -> Made:
+        """Take drawn cores to whole people."""
+        sheets, failures = self.drawn(cohort, None)
         return Made([sheet.record for sheet in sheets], failures)
 
     def drawn(
         self, cohort: Cohort, given: Sequence[Mapping[str, object]] | None
     ) -> tuple[list[Sheet], list[Failure]]:  # fmt: skip
-        """Take drawn cores to whole people, as sheets."""
+        """Take drawn cores to whole people, as sheets. ``given`` are attribute values to keep, one mapping a person."""
         chosen = self.stories.choose(cohort)
         codes = None if given is None else encode_given(self.priors, given)
         fill = Fill(self.priors, cohort, codes)

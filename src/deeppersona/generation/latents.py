@@ -8,14 +8,16 @@ the strengths are given in ``_MIX`` and mean correlations of about .2 to .5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeppersona.facts.tables import Facts
-from deeppersona.runtime.seed import Dice, Floats
+from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema import vocabulary as v
 
 LATENT_INDEX = {name: i for i, name in enumerate(v.LATENT)}
@@ -39,6 +41,31 @@ _MIX: dict[str, dict[str, float]] = {
 }
 
 
+Normal = Callable[[str], Floats]
+"""Standard normal numbers of people by what is drawn, shape (people,)."""
+_SPREAD = (*(f"big five/{t}" for t in v.TRAIT_5), "self expression", "secular")
+_ROOT = 1.0969815577985598  # of x ** 8 = x + 1; its powers are steps that fill seven dimensions evenly (R sequence, Roberts 2018)
+_STEPS = {label: np.uint64(int(2**64 / _ROOT ** (k + 1))) for k, label in enumerate(_SPREAD)}
+_quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
+
+
+def spread(dice: Dice, even: Ints | None) -> Normal:
+    """The normal numbers of personality and values: by chance, or evenly along the numbers ``even``, shape (people,).
+
+    A low-discrepancy sequence covers the tails of all seven together in small populations too. Its start is drawn by the seed.
+    """
+    if even is None:
+        return dice.normal
+
+    def normal(label: str) -> Floats:
+        start = Dice(dice.seed, np.zeros(1, dtype=np.int64)).bits(f"spread/{label}")[0]
+        with np.errstate(over="ignore"):
+            bits = even.astype(np.uint64) * _STEPS[label] + start
+        return np.asarray(_quantile(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53))
+
+    return normal
+
+
 class Personality:
     """The measured norms: raw scores (1-5) by age and sex, correlated; ``standardise`` puts them on the adults' scale."""
 
@@ -60,9 +87,9 @@ class Personality:
         self.centre: Floats = np.asarray(self.mean[adults].mean(axis=(0, 1)), dtype=np.float64)
         self.spread: Floats = np.sqrt((self.sd[adults] ** 2).mean(axis=(0, 1)) + self.mean[adults].var(axis=(0, 1)))
 
-    def draw(self, dice: Dice, age: NDArray[np.int64], sex: NDArray[np.int64]) -> Floats:
+    def draw(self, normal: Normal, age: NDArray[np.int64], sex: NDArray[np.int64]) -> Floats:
         """Raw scores of people, shape (people, 5), in the order of ``TRAIT_5``, cut to 1..5."""
-        z = np.stack([dice.normal(f"big five/{t}") for t in v.TRAIT_5], axis=1)
+        z = np.stack([normal(f"big five/{t}") for t in v.TRAIT_5], axis=1)
         correlated = (z[:, None, :] * self.root[None, :, :]).sum(axis=2)
         return np.asarray((self.mean[age, sex] + self.sd[age, sex] * correlated).clip(1.0, 5.0))
 
@@ -80,12 +107,12 @@ def personality(facts_folder: str) -> Personality:
 
 
 def draw_values(
-    dice: Dice, age: NDArray[np.int64], education_z: Floats, urban: NDArray[np.int64], centre: tuple[float, float]
+    normal: Normal, age: NDArray[np.int64], education_z: Floats, urban: NDArray[np.int64], centre: tuple[float, float]
 ) -> Floats:
     """Positions on the map (survival to self-expression, traditional to secular), shape (people, 2)."""
     young = (45.0 - age) / 18.0
-    x = centre[0] + 0.18 * young + 0.28 * education_z + _VALUE_SPREAD * dice.normal("self expression")
-    y = centre[1] + 0.16 * young + 0.20 * education_z + 0.10 * (urban == 0) + _VALUE_SPREAD * dice.normal("secular")
+    x = centre[0] + 0.18 * young + 0.28 * education_z + _VALUE_SPREAD * normal("self expression")
+    y = centre[1] + 0.16 * young + 0.20 * education_z + 0.10 * (urban == 0) + _VALUE_SPREAD * normal("secular")
     return np.stack([x, y], axis=1)
 
 

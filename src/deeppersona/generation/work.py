@@ -7,6 +7,8 @@ it takes, who does it, and where. Sector shares are met exactly by scaling (iter
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -204,8 +206,8 @@ class Work:
             status = np.array([float(s in words or (s == "working" and bool(words & set(v.IN_WORK)))) for s in _STATUS])
             kind = np.array([float(w in words) for w in v.IN_WORK])
         if (clause := anchors.get("occupation")) is not None and clause.words is not None:
-            titles = {t for t in self.jobs.title if t in clause.words}
-            also = {s for s in _STATUS if s in clause.words}
+            titles = {t for t in self.jobs.title if (t in clause.words) != clause.negated}
+            also = {s for s in _STATUS if s != "working" and (s in clause.words) != clause.negated}
             status = status * np.array([float(s in also or (s == "working" and bool(titles))) for s in _STATUS])
             job = np.array([float(t in titles) for t in self.jobs.title])
         return status, kind, job
@@ -217,13 +219,25 @@ class Work:
         asked = shares * job * (kind[0] * (1 - alone) + kind[1] * alone)
         return np.asarray(asked.sum(axis=1) / np.maximum(shares.sum(axis=1), 1e-12))
 
+    @cached_property
+    def _kinds(self) -> Floats:
+        """Given work, the shares of the employed and of those working for themselves in every cell, shape (2, cells)."""
+        out, every = np.zeros((2, AGE.size)), np.ones(len(self.jobs))
+        for start in range(0, AGE.size, 512):
+            part = slice(start, start + 512)
+            where = (AGE[part], SEX[part], EDUCATION[part], URBAN[part])
+            out[:, part] = [self._working_share(*where, one, every) for one in np.eye(2)]
+        return out
+
     def likelihood(self, anchors: Anchors) -> Floats | None:
         """The share of each cell with the status and occupation asked for."""
         if anchors.get("status") is None and anchors.get("occupation") is None:
             return None
         status, kind, job = self._wanted(anchors)
         shares = self.status[AGE, SEX, EDUCATION] * status
-        if not (kind.all() and job.all()):
+        if job.all() and not kind.all():
+            shares[:, _WORKING] *= kind @ self._kinds
+        elif not job.all():
             for start in range(0, AGE.size, 512):
                 part = slice(start, start + 512)
                 shares[part, _WORKING] *= self._working_share(

@@ -19,7 +19,7 @@ from deeppersona.mining.listen import Heard, digest, listen, unit_of, without_qu
 from deeppersona.mining.merge import Terms, decide
 from deeppersona.mining.reader import ModelReader
 from deeppersona.mining.shelf import Shelf
-from deeppersona.runtime.executor import over_parts
+from deeppersona.runtime.executor import cores, over_parts
 from deeppersona.runtime.store import told, write_whole
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, taxonomy_files
@@ -223,11 +223,6 @@ def _stored(heard: Heard, keep_evidence: bool) -> Heard:
 
     shown = heard.disclosures if keep_evidence else tuple(without_quotes(heard.disclosures))
     return replace(heard, disclosures=shown, own_words="")
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def is_mined(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """A model reads what people wrote a second time, scrubbed and many texts to a call; what it reads must stand in the text.
 
-Its judgement of the class replaces ours, and what it read is added to what the cues found. It also words the attributes
-that its readings propose. Every answer is kept in the run's journal: none is paid for twice.
+What it read is added to what the cues found, and the class goes by both: a model's own judgement only keeps out texts in which
+no cue spoke. It also words the attributes that its readings propose. Every answer is kept in the run's journal: none is paid for twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _LONGEST = 1500  # letters of one text that are shown
 _MOST = 12  # readings taken from one text
 _WORDED = 6  # topics worded in one call
 _SELF = re.compile(r"\b(?:i|i'm|i’m|im|my|me|we|our)\b", re.I)
-_NAMES = re.compile(r"^[a-z][a-z '/-]{2,40}$")
+_NAMES = re.compile(r"^(?!(?:how|why|do|does|can|should|is|am|looking)\b)(?!.*\b(?:i|my|me)\b)[a-z][a-z '/-]{2,40}$")  # no question, no self
+_VALUE_WORDS = 8  # a value is a few words; a small model copies the sentence
 T = TypeVar("T")
 
 _READING = {
@@ -92,13 +93,16 @@ class ModelReader:
         found: list[Disclosure] = []
         for item in read["told"]:
             name, value, quote = (" ".join(str(item[key]).casefold().split()).strip(" .") for key in ("attribute", "value", "quote"))
-            if not _NAMES.match(name) or not value or supported("other", value, quote, heard.own_words):
+            few = 0 < len(value.split()) <= _VALUE_WORDS
+            if not _NAMES.match(name) or not few or supported("other", value, quote, heard.own_words):
                 self.unsupported += 1
             elif (name, value) not in known:
                 known.add((name, value))
                 found.append(Disclosure(speaker, Mention(FRAME, "", name, name, value[:60], 0, quote)))
         both = (*heard.disclosures, *found)
-        kind: Class = read["class"] if both else "not"
+        # Not all a model calls personal is: what stands in the text decides, as it does where cues alone have read.
+        told = {d.mention.attribute or d.mention.topic for d in both}
+        kind: Class = "not" if not told or (read["class"] == "not" and not heard.disclosures) else "personalisable" if len(told) > 1 else "partly"
         reasons = heard.verdict.reasons if heard.disclosures else tuple(f"tells {d.mention.attribute}" for d in found[:4])
         return replace(heard, verdict=Verdict(kind, reasons or ("the model finds nothing of the speaker",)), disclosures=both if kind != "not" else ())
 

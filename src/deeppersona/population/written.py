@@ -33,8 +33,10 @@ from deeppersona.generation.writing.writer import Writer
 from deeppersona.models.journal import METER, Journal
 from deeppersona.models.port import Completion
 from deeppersona.models.spec import Open, Spec, Traffic, opened, stopping_on_interrupt
+from deeppersona.population.allot import engine_of
 from deeppersona.population.revise import Judge, revise
 from deeppersona.prompts import say
+from deeppersona.runtime.parts import part_lines
 from deeppersona.runtime.pipeline import Part, over_people
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size, part_slots
 from deeppersona.schema.plan import Plan
@@ -44,7 +46,9 @@ from deeppersona.taxonomy.read import read_taxonomy
 _CHUNK = 300  # slots drawn at once: large chunks are cheaper a person, small ones come sooner
 _FIRST_CHUNK = 50
 _MORE_PEOPLE = 1.35  # people in work for each request allowed at once, so that the limit is always full
-Drawn = tuple[int, int, list[Sheet | bytes], list[Failure]]  # number of the part, its size, the people drawn, those who could not be
+Drawn = tuple[
+    int, int, list[Sheet | bytes], list[Failure]
+]  # number of the part, its size, the people drawn, those who could not be
 
 
 @dataclass
@@ -182,7 +186,7 @@ def drawn_elsewhere(engine: Engine, folder: Path) -> Iterator[Callable[[Sequence
 
 @lru_cache(maxsize=1)
 def _engine_of(plan_json: str, folder: str) -> Engine:
-    return Engine(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
+    return engine_of(Plan.model_validate_json(plan_json), shipped_facts(), read_taxonomy(folder))
 
 
 def _draw_task(plan_json: str, folder: str, numbers: list[int]) -> list[Drawn]:
@@ -282,7 +286,7 @@ def _written_before(plan: Plan, folder: RunFolder, done: set[int]) -> dict[int, 
         if span.start >= MILESTONES[-1][0]:
             break
         out.update(dict.fromkeys(span, ""))
-        for line in folder.part_file(number).read_bytes().splitlines():
+        for line, _ in part_lines(folder.part_file(number)):
             record = orjson.loads(line)
             out[record["provenance"]["slot"]] = text_of(record)
     return out

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from deeppersona.errors import StoreError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
-_AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
+AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
 
 
 @contextmanager
@@ -40,6 +41,23 @@ def rarer_gc() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+class Over(Protocol):
+    """A way to run parts: in processes (``over_parts``), on a cluster (``runtime.ray.over_ray``)."""
+
+    def __call__(
+        self, work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+    ) -> Iterator[tuple[Task, Result]]:
+        """Yield (task, result) as they come, in any order, each task once, few in hand at a time.
+
+        ``work`` is a top-level function. What it raises is raised here, unchanged, and ends the run of parts.
+        """
+
+
 def over_parts(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, Result]]:
     """Yield (task, result) as they come; ``work`` is a top-level function when there is more than one worker.
 
@@ -56,7 +74,7 @@ def over_parts(work: Callable[[Task], Result], tasks: Iterable[Task], workers: i
         running: dict[Future[Result], Task] = {}
         for task in waiting:
             running[pool.submit(work, task)] = task
-            if len(running) >= workers * _AHEAD:
+            if len(running) >= workers * AHEAD:
                 yield from _collect(running)
         while running:
             yield from _collect(running)

@@ -7,25 +7,28 @@ same command goes on to the same bytes.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from deeppersona.errors import StoreError, UsageError
+from deeppersona.runtime.disk import told as told
+from deeppersona.runtime.disk import write_whole as write_whole
+from deeppersona.runtime.parts import STORAGES, Storage, packed, part_files, part_name
+from deeppersona.runtime.records import RunRecords as RunRecords
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
 
 PART_SIZE = 500
+PACKED_FROM = 20_000  # people: 900 MB of plain lines at depth 220
 LEDGER = """
 create table if not exists part (number integer primary key, sha256 text not null, size integer not null,
   mtime_ns integer not null, people integer not null);
@@ -49,6 +52,11 @@ def part_size(plan: Plan) -> int:
     return PART_SIZE if plan.writing is None else 5 if plan.writing.book_words else 50
 
 
+def usual_storage(plan: Plan) -> Storage:
+    """How the parts of a new run are kept: packed where there are many; plain where few, or a model writes, to be read as it comes."""
+    return "zstd" if plan.n >= PACKED_FROM and plan.writing is None else "jsonl"
+
+
 def part_slots(plan: Plan, number: int) -> range:
     """The slots of a part."""
     size = part_size(plan)
@@ -60,40 +68,17 @@ def part_count(plan: Plan) -> int:
     return -(-plan.n // part_size(plan))
 
 
-@contextmanager
-def told(doing: str, where: Path) -> Iterator[None]:
-    """Turn operating-system errors into StoreErrors that say what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            fix = "the disk is full; free some space and run the same command again, what is written is safe"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            fix = "it cannot be written; choose another --out or change its permissions"
-        else:
-            fix = f"{error.strerror or error}; run the same command again when it is mended"
-        raise StoreError(f"{doing} {where}: {fix}") from error
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"{doing} {where}: {error}; what is written is safe, run the same command again") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place, flushed, renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with told("writing", path):
-        try:
-            with beside.open("wb") as handle:
-                handle.write(content)
-                handle.flush()
-                os.fsync(handle.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
 def lines_of(records: Sequence[dict[str, Any]]) -> bytes:
     """Records as JSON lines."""
     return b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
+
+
+class Entry(NamedTuple):
+    """What the ledger says of a part's file: its checksum, bytes, and the people in it."""
+
+    sha256: str
+    size: int
+    people: int
 
 
 class RunFolder:
@@ -103,10 +88,15 @@ class RunFolder:
         self.path = Path(path)
         self.personas = self.path / "personas"
         self._lock = FileLock(self.path / ".lock", timeout=0)
+        self._storage: Storage | None = None
 
     @contextmanager
-    def writing(self, plan: Plan) -> Iterator[RunFolder]:
-        """Hold the folder for a plan: create it, or go on with it; another plan or another process is refused."""
+    def writing(self, plan: Plan, storage: Storage | None = None) -> Iterator[RunFolder]:
+        """Hold the folder for a plan: create it, or go on with it; another plan or another process is refused.
+
+        ``storage`` is the form of its parts, settled when the folder is made; None takes what was settled, or for a
+        new folder what ``usual_storage`` says.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file; --out names a folder")
         with told("creating", self.path):
@@ -118,7 +108,7 @@ class RunFolder:
                     f"{self.path} is being written by another process; wait for it or choose another --out"
                 ) from None
         try:
-            self._hold_to(plan)
+            self._hold_to(plan, storage)
             with told("opening", self.path / "run.sqlite"), closing(self._connect()) as db:
                 db.executescript(LEDGER)
             for stray in self.path.rglob(".*.tmp"):
@@ -133,26 +123,31 @@ class RunFolder:
         db.execute("pragma synchronous=full")
         return db
 
-    def _hold_to(self, plan: Plan) -> None:
+    def _hold_to(self, plan: Plan, storage: Storage | None) -> None:
         file = self.path / "plan.json"
-        if file.exists() and self.plan() != plan and self._nothing_made():
+        if file.exists() and self._frozen() != (plan, storage or self.storage) and self._nothing_made():
             file.unlink()
+        self._storage = None
         if not file.exists():
-            if any(self.personas.glob("part-*.jsonl")):
+            if part_files(self.personas):
                 raise StoreError(f"{self.path} holds personas but no plan.json; choose another --out")
-            body = {"fingerprint": plan.fingerprint, "plan": plan.model_dump(mode="json")}
+            body: dict[str, Any] = {"fingerprint": plan.fingerprint, "plan": plan.model_dump(mode="json")}
+            if (storage or usual_storage(plan)) == "zstd":
+                body["storage"] = "zstd"
             write_whole(file, json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n")
             return
-        known = self.plan()
+        known, form = self._frozen()
         if known != plan:
             raise UsageError(
                 f"{self.path} was begun with a different plan ({'; '.join(plan.differences(known))}); "
                 "use the same plan to go on with it, or choose another --out"
             )
+        if storage not in (None, form):
+            raise UsageError(f"{self.path} was begun with storage {form}; go on with that, or choose another --out")
 
     def _nothing_made(self) -> bool:
         """Whether nothing was made or paid for under the plan: then another may take its place."""
-        if any(self.personas.glob("part-*")):
+        if part_files(self.personas):
             return False
         with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
             db.executescript(LEDGER)
@@ -160,25 +155,35 @@ class RunFolder:
 
     def plan(self) -> Plan:
         """The frozen plan. StoreError where there is none or it was changed by hand."""
+        return self._frozen()[0]
+
+    @property
+    def storage(self) -> Storage:
+        """The form of the parts, as settled when the folder was made."""
+        if self._storage is None:
+            self._storage = self._frozen()[1]
+        return self._storage
+
+    def _frozen(self) -> tuple[Plan, Storage]:
         file = self.path / "plan.json"
         try:
             body = json.loads(file.read_text("utf-8"))
-            plan = Plan.model_validate(body["plan"])
+            plan, storage = Plan.model_validate(body["plan"]), STORAGES[STORAGES.index(body.get("storage", "jsonl"))]
         except FileNotFoundError:
             raise UsageError(
                 f"{self.path} is not a run: it has no plan.json; name a folder that generate made"
             ) from None
-        except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise StoreError(
                 f"{file} cannot be read ({type(error).__name__}); restore it or choose another --out"
             ) from None
         if plan.fingerprint != body.get("fingerprint"):
             raise StoreError(f"{file} was changed after it was frozen; restore it or choose another --out")
-        return plan
+        return plan, storage
 
     def part_file(self, number: int) -> Path:
         """Where a part stands."""
-        return self.personas / f"part-{number:05d}.jsonl"
+        return self.personas / part_name(number, self.storage)
 
     def finished(self, plan: Plan, *, repair: bool = False) -> set[int]:
         """The parts done and still as they were written.
@@ -205,8 +210,11 @@ class RunFolder:
         return {number for number in done if number < part_count(plan)}
 
     def commit(self, number: int, content: bytes, people: int, failures: Sequence[Failure]) -> None:
-        """Write a part whole and enter it in the ledger."""
-        file = self.part_file(number)
+        """Write a part whole and enter it in the ledger.
+
+        ``content`` are its JSON lines, or these as ``parts.packed`` makes them, which a worker may have done.
+        """
+        file, content = self.part_file(number), packed(content, self.storage)
         write_whole(file, content)
         stat = file.stat()
         with told("entering a part in", self.path / "run.sqlite"), closing(self._connect()) as db, db:
@@ -224,7 +232,7 @@ class RunFolder:
 
         The ledger does not know it: the part is made again, from what was paid for, when the run goes on.
         """
-        write_whole(self.part_file(number), content)
+        write_whole(self.part_file(number), packed(content, self.storage))
 
     def finish(self) -> tuple[int, int]:
         """Write what a finished run shows besides its people: ``failures.jsonl`` and ``usage.json``.
@@ -260,10 +268,35 @@ class RunFolder:
             failures = db.execute("select count(*) from failure").fetchone()[0]
         return int(people), int(failures)
 
+    def failures(self) -> list[Failure]:
+        """The people who could not be made, in the order of their slots."""
+        if not (self.path / "run.sqlite").exists():
+            return []
+        with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
+            db.executescript(LEDGER)
+            return [
+                Failure.model_validate_json(line) for (line,) in db.execute("select line from failure order by slot")
+            ]
+
+    def ledger(self) -> dict[int, Entry]:
+        """The parts that are done by number, as they were written; empty where there is no ledger."""
+        if not (self.path / "run.sqlite").exists():
+            return {}
+        with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
+            db.executescript(LEDGER)
+            rows = db.execute("select number, sha256, size, people from part order by number").fetchall()
+        return {number: Entry(*row) for number, *row in rows}
+
     def records(self) -> RunRecords:
-        """The people of the run, read when asked for."""
-        self.plan()
-        return RunRecords(sorted(self.personas.glob("part-*.jsonl")))
+        """The people of the run, read when asked for. A part the ledger does not know as it stands is counted."""
+        plan, files, ledger = self.plan(), part_files(self.personas, self.storage), self.ledger()
+        with told("reading", self.personas):
+            known = {
+                k: ledger[k].people
+                for k, file in files.items()
+                if k in ledger and file.stat().st_size == ledger[k].size
+            }
+        return RunRecords(files, known, part_size(plan))
 
 
 def _unchanged(file: Path, sha256: str, size: int, mtime_ns: int) -> bool:
@@ -275,45 +308,3 @@ def _unchanged(file: Path, sha256: str, size: int, mtime_ns: int) -> bool:
         return stat.st_mtime_ns == mtime_ns or hashlib.sha256(file.read_bytes()).hexdigest() == sha256
     except FileNotFoundError:
         return False
-
-
-class RunRecords(Sequence[dict[str, Any]]):
-    """The records of a run as a sequence; only the places of the lines are kept in memory."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._places: list[tuple[int, int, int]] = []
-        self._files = list(files)
-        for f, file in enumerate(self._files):
-            offset = 0
-            with told("reading", file), file.open("rb") as handle:
-                for line in handle:
-                    self._places.append((f, offset, len(line)))
-                    offset += len(line)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        f, offset, size = self._places[index]
-        with self._files[f].open("rb") as handle:
-            handle.seek(offset)
-            return self._parse(handle.read(size), f, offset)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for f, file in enumerate(self._files):
-            offset = 0
-            with file.open("rb") as handle:
-                for line in handle:
-                    yield self._parse(line, f, offset)
-                    offset += len(line)
-
-    def _parse(self, line: bytes, f: int, offset: int) -> dict[str, Any]:
-        try:
-            record: dict[str, Any] = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            raise StoreError(
-                f"{self._files[f]} is damaged at byte {offset}: a line is no JSON; run the generate command again with --repair"
-            ) from None
-        return record

@@ -37,7 +37,7 @@ FACTS = (*NUMBER_FACTS, "education", *WORD_FACTS, "country")
 _ALIASES = {"regions": "region", "countries": "country"}
 _COMPARISON = re.compile(r"^(>=|<=|>|<|=|==)?\s*([a-z_]+|\d+(?:\.\d+)?)$")
 _RANGE = re.compile(r"^(>=|<=|>|<)\s*\d+(\.\d+)?$|^\d+(\.\d+)?\s*\.\.\s*\d+(\.\d+)?$")
-_SPAN = re.compile(r"^([a-z_]+|\d+(?:\.\d+)?)\s*\.\.\s*([a-z_]+|\d+(?:\.\d+)?)$")
+_SPAN = re.compile(r"^([a-z_]+|\d+(?:\.\d+)?)?\s*\.\.\s*([a-z_]+|\d+(?:\.\d+)?)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,9 @@ def _span(key: str, raw: object) -> tuple[float, float]:
     text = str(raw).strip().lower()
     if key == "education":
         text = text.replace(" ", "_").replace("=_", "=").replace(">_", ">").replace("<_", "<")
-    if match := _SPAN.match(text):
-        low, high = _rank(key, match[1]), _rank(key, match[2])
+    if (match := _SPAN.match(text)) and (match[1] or match[2]):  # one end may be left open: 65..
+        low = _rank(key, match[1]) if match[1] else -math.inf
+        high = _rank(key, match[2]) if match[2] else math.inf
         if low > high:
             raise UsageError(f"{key}: the range {raw!r} is empty; write the smaller number first")
         return low, high

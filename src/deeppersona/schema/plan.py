@@ -6,12 +6,13 @@ import hashlib
 import json
 from functools import cached_property, lru_cache
 from math import gcd
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEPTH_RANGE = (20, 400)
 _CYCLE = 10_000
+_LATER = ("writing", "kind", "allocation", "even", "checked")
 
 
 class Writing(BaseModel):
@@ -33,11 +34,27 @@ class Writing(BaseModel):
     counter: bool = True
 
 
+class Allocation(BaseModel):
+    """How many people each cell of a table of quotas has, exactly.
+
+    ``dims`` maps a dimension to its categories, in order, and each category to the condition that it stands for, as anchors
+    are written (the word ``other`` for whatever the others leave); the first is the country. ``counts`` lists the cells that
+    have anybody: (index in C order, people), which add up to the plan's ``n``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dims: dict[str, dict[str, str]]
+    counts: tuple[tuple[int, int], ...]
+
+
 class Plan(BaseModel):
     """A generation plan.
 
     ``countries`` maps ISO codes to weights; ``anchors`` field -> condition as the user wrote it; ``focus`` a node of the
     tree -> weight; ``ratio`` near:mid:far; ``taxonomy`` the fingerprint of the tree; ``given`` that of the shallow personas deepened, if any; ``writing`` what a model writes, if one does.
+    Of populations: ``kind`` is who they are; ``allocation`` their quotas; ``even`` whether personality and values are spread
+    evenly; ``checked`` whether every person is looked at by the validators and made anew where one finds a fault.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +72,10 @@ class Plan(BaseModel):
     engine: str
     given: str | None = None
     writing: Writing | None = None
+    kind: Literal["people", "students"] = "people"
+    allocation: Allocation | None = None
+    even: bool = False
+    checked: bool = False
 
     @field_validator("countries")
     @classmethod
@@ -76,12 +97,18 @@ class Plan(BaseModel):
             raise ValueError("the ratio near:mid:far needs whole numbers, at least one above 0")
         return self
 
+    @property
+    def exact(self) -> bool:
+        """Whether it has cells to be kept full: a slot whose person cannot be, or is somebody's double, is filled anew."""
+        return self.allocation is not None or self.kind != "people" or self.checked
+
     @cached_property
     def fingerprint(self) -> str:
         """``sha256:`` of the plan: what a run folder is held to."""
         body = self.model_dump(mode="json")
-        if self.writing is None:  # a plan without a model is the plan it was before there were any
-            del body["writing"]
+        for later in _LATER:  # a plan that uses none of these is the plan it was before there were any
+            if body[later] == Plan.model_fields[later].default:
+                del body[later]
         text = json.dumps(body, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product, repeat
 from random import Random
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,8 +19,51 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
+class _Part(Sequence[Record]):
+    """Some of a sequence that is read when asked for: the places alone are held, eight bytes a person or less."""
+
+    def __init__(self, whole: Sequence[Record], places: Sequence[int]) -> None:
+        self.whole: Sequence[Record] = whole.whole if isinstance(whole, _Part) else whole
+        inner = whole.places if isinstance(whole, _Part) else None  # a part of a part reads the whole, at one remove
+        if inner is not None:
+            slice_of = _ascending(places)
+            places = inner[slice_of] if slice_of else [inner[i] for i in places]
+        self.places: Sequence[int] = places if isinstance(places, range) else array("q", places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.whole[i] for i in self.places[index]]
+        return self.whole[self.places[index]]
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self.whole[i] for i in self.places)
+
+    def find(self, who: str) -> int | None:
+        """The place of a person by id, None where they are not among these."""
+        place = _place(self.whole, who)
+        return self.places.index(place) if place is not None and place in self.places else None
+
+
+def _ascending(places: Sequence[int]) -> slice | None:
+    return slice(places.start, places.stop, places.step) if isinstance(places, range) and places.step > 0 else None
+
+
+def _place(records: Sequence[Record], who: str) -> int | None:
+    """Where a person stands, by id: as the records know it themselves (a run does), else by looking through them."""
+    find: Callable[[str], int | None] | None = getattr(records, "find", None)
+    if find is not None:
+        return find(who)
+    return next((place for place, record in enumerate(records) if record["id"] == who), None)
+
+
 class Population(Sequence[Persona]):
-    """People in order. Records become ``Persona`` objects when looked at, so a million can be opened at once.
+    """People in order. Records are read, and become ``Persona`` objects, when looked at: a million are opened at once.
+
+    What takes some of them (a slice, ``filter``, ``group``, ``sample``) holds their places, not their records, and what
+    counts them (``values``, ``marginal``) reads each record once and lets it go.
 
     ``weights`` are sampling weights, one a person; equal when not given.
     """
@@ -44,9 +89,9 @@ class Population(Sequence[Persona]):
         if isinstance(index, slice):
             return self._take(range(*index.indices(len(self))))
         if isinstance(index, str):
-            for record in self._records:
-                if record["id"] == index:
-                    return Persona.model_validate(record)
+            place = _place(self._records, index)
+            if place is not None:
+                return Persona.model_validate(self._records[place])
             first, last = (self._records[i]["id"] for i in (0, -1)) if len(self) else ("", "")
             raise UsageError(f"no person {index!r} among {len(self)}; ids run from {first} to {last}")
         return Persona.model_validate(self._records[index])
@@ -57,44 +102,63 @@ class Population(Sequence[Persona]):
 
     def _take(self, places: Sequence[int]) -> Population:
         weights = None if self.weights is None else [self.weights[i] for i in places]
-        return Population([self._records[i] for i in places], weights)
+        if isinstance(self._records, (list, tuple)):
+            return Population([self._records[i] for i in places], weights)
+        return Population(_Part(self._records, places), weights)
 
     def filter(self, keep: Callable[[Persona], bool] | None = None, **where: Any) -> Population:
         """Keep the people for whom ``keep`` is true and whose demographics fit ``where``.
 
         ``where`` reads like anchors: ``age="60..75"``, ``country=["KE", "TZ"]``, ``sex="female"``.
         """
-        clauses = [(key, _clause(key, value)) for key, value in where.items()]
+        clauses = [(f"demographics.{key}", _clause(key, value)) for key, value in where.items()]
+        paths = [path for path, _ in clauses]
 
-        def fits(person: Persona) -> bool:
-            return all(_holds(c, person.get(f"demographics.{k}")) for k, c in clauses) and (
-                keep is None or keep(person)
+        def fits(record: Record) -> bool:  # a typed person is made only where a function is to look at them
+            told = _values(record, paths)
+            return all(_holds(clause, value) for (_, clause), value in zip(clauses, told, strict=True)) and (
+                keep is None or keep(Persona.model_validate(record))
             )
 
-        return self._take([i for i, person in enumerate(self) if fits(person)])
+        return self._take(array("q", (i for i, record in enumerate(self._records) if fits(record))))
 
     def group(self, path: str) -> dict[Any, Population]:
         """Split by the value at a path; a bare name means ``demographics.<name>``."""
-        places: dict[Any, list[int]] = {}
-        for i, value in enumerate(self.values(path)):
-            places.setdefault(tuple(value) if isinstance(value, list) else value, []).append(i)
+        places: dict[Any, array[int]] = {}
+        for i, (value,) in enumerate(self._told(path)):
+            places.setdefault(tuple(value) if isinstance(value, list) else value, array("q")).append(i)
         return {value: self._take(index) for value, index in places.items()}
+
+    groupby = group
+
+    def _told(self, *paths: str) -> Iterator[tuple[Any, ...]]:
+        full = [path if "." in path else f"demographics.{path}" for path in paths]
+        return (_values(record, full) for record in self._records)
 
     def values(self, path: str) -> list[Any]:
         """The value at a path of every person, None where they are not told by it."""
-        full = path if "." in path else f"demographics.{path}"
-        return [next((t["value"] for t in r["traits"] if t["path"] == full), None) for r in self._records]
+        return [value for (value,) in self._told(path)]
 
     def marginal(self, path: str) -> dict[Any, float]:
         """Weighted share of people by value at a path, commonest first; a list counts each of its items."""
-        weights = self.weights or [1.0] * len(self)
-        count: Counter[Any] = Counter()
-        for value, w in zip(self.values(path), weights, strict=True):
-            for item in value if isinstance(value, list) else [value]:
-                if item is not None:
-                    count[item] += w  # type: ignore[assignment]
-        total = sum(weights) or 1.0
-        return {value: n / total for value, n in count.most_common()}
+        return {value: share for (value,), share in self.marginals(path).items()}
+
+    def marginals(self, *paths: str) -> dict[tuple[Any, ...], float]:
+        """Weighted share of people by their values at several paths jointly, commonest first, in one pass.
+
+        Keys hold a value for each path. A list counts each of its items; who is not told by one of the paths counts in
+        the whole only, so that the shares may add up to less than one.
+        """
+        count: Counter[tuple[Any, ...]] = Counter()
+        weights: Iterable[float] = repeat(1.0) if self.weights is None else self.weights
+        total = 0.0
+        for told, w in zip(self._told(*paths), weights, strict=False):
+            total += w
+            if None in told:
+                continue
+            for cell in product(*(value if isinstance(value, list) else (value,) for value in told)):
+                count[cell] += w  # type: ignore[assignment]
+        return {cell: n / (total or 1.0) for cell, n in count.most_common()}
 
     def sample(self, n: int, seed: int = 0) -> Population:
         """``n`` people at random without replacement, the same for the same seed."""
@@ -135,6 +199,12 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
         row[trait["path"]] = "; ".join(map(str, value)) if isinstance(value, list) else value
     row["narrative"] = record.get("narrative", "")
     return row
+
+
+def _values(record: Mapping[str, Any], paths: Sequence[str]) -> tuple[Any, ...]:
+    """The values of a record at some paths, None where it has none."""
+    found = {trait["path"]: trait["value"] for trait in record["traits"] if trait["path"] in paths}
+    return tuple(found.get(path) for path in paths)
 
 
 _SPOKEN = {"marital_status": "marital", "household_size": "household"}

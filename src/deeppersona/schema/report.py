@@ -26,10 +26,14 @@ class Issue(BaseModel):
 
 
 class Failure(BaseModel):
-    """A person who could not be made: the slot, the stage and the reason. One line of ``failures.jsonl``."""
+    """A person who could not be made: the slot, the stage and the reason. One line of ``failures.jsonl``.
+
+    ``refilled`` is the attempt at which another person took the slot; 0 where it stayed empty.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     slot: int
     stage: str
     reason: str
+    refilled: int = 0

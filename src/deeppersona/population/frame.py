@@ -1,0 +1,122 @@
+"""The sampling frame: how many of the people meant are in each combination of categories, before any quota.
+
+For a country it is exact: the joint table of its people by cell (age x sex x schooling x town or country), times, for what is
+drawn given the cell, the share of each category there. So joints of any dimensions come from the same figures as the people.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeppersona.facts.tables import Facts
+from deeppersona.generation.anchors import Anchors
+from deeppersona.generation.core import blocks_of, conditional_cells
+from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension
+from deeppersona.runtime.seed import Floats, Ints
+from deeppersona.schema.condition import Clause
+
+_SOMEBODY = 1e-9  # share of people
+
+
+def both(one: Clause | None, other: Clause) -> Clause | None:
+    """A clause that holds where two on one key hold; None where nobody can."""
+    if one is None:
+        return other
+    if one.words is None and other.words is None:
+        low, high = max(one.low, other.low), min(one.high, other.high)
+        return Clause(other.key, low, high) if low <= high else None
+    if one.words is None or other.words is None:
+        return other if one.words is None else one  # one kind of test a key: only levels of schooling have two
+    if one.negated == other.negated:
+        words = one.words | other.words if one.negated else one.words & other.words
+        return Clause(other.key, words=words, negated=one.negated) if words else None
+    kept, left = (other, one) if one.negated else (one, other)
+    words = (kept.words or frozenset()) - (left.words or frozenset())
+    return Clause(other.key, words=words) if words else None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The people meant: countries by weight, the conditions they all meet, and the youngest age."""
+
+    facts: Facts
+    countries: Mapping[str, float]
+    anchors: Anchors
+    youngest: int
+
+    def table(self, dims: Sequence[Dimension], tick: Callable[[str], None] = lambda code: None) -> Floats:
+        """Shares of people by country x ``dims``, shape (countries, categories of each...); the whole is 1."""
+        return self.joint(dims, self._whole, tick)
+
+    def _whole(self, code: str) -> list[tuple[Anchors, Floats]]:
+        cells = conditional_cells(blocks_of(self.facts, code), self.anchors, self.youngest)
+        return [(self.anchors, cells / max(cells.sum(), 1e-300) * self.countries[code] / sum(self.countries.values()))]
+
+    def joint(
+        self, dims: Sequence[Dimension], people: Callable[[str], Sequence[tuple[Anchors, Floats]]],
+        tick: Callable[[str], None] = lambda code: None,
+    ) -> Floats:  # fmt: skip
+        """The table over country x ``dims`` of people given, for each country, as (the conditions they meet, people by cell)."""
+        shape = tuple(len(d.categories) for d in dims)
+        out = np.zeros((len(self.countries), *shape))
+        for c, code in enumerate(self.countries):
+            for anchors, cells in people(code):
+                out[c] += self._spread(code, dims, anchors, cells)
+            tick(code)
+        return np.where(out > _SOMEBODY * max(out.sum(), 1e-300), out, 0.0)
+
+    def _spread(self, code: str, dims: Sequence[Dimension], anchors: Anchors, people: Floats) -> Floats:
+        """People by cell who meet some conditions, spread over the categories of the dimensions."""
+        model = blocks_of(self.facts, code)
+        drawn = [k for k, d in enumerate(dims) if d.field in BLOCK_FIELDS]
+        inside = np.flatnonzero(people > 0)
+        index, size = _cell_index([d for d in dims if d.field in CELL_FIELDS], inside)
+        before = [block.likelihood(anchors) for block in model.blocks]
+        out = np.zeros([*(len(dims[k].categories) for k in drawn), size])
+        for places in itertools.product(*(range(len(dims[k].categories)) for k in drawn)):
+            wanted = with_clauses(anchors, [tuple(dims[k].clauses.values())[p] for k, p in zip(drawn, places, strict=True)])
+            if wanted is None:
+                continue
+            share = np.ones(len(inside))
+            for block, base in zip(model.blocks, before, strict=True):
+                if (now := block.likelihood(wanted)) is not None:
+                    share *= now[inside] / (np.maximum(base[inside], 1e-300) if base is not None else 1.0)
+            out[places] = np.bincount(index, people[inside] * share, size)
+        shape = [len(dims[k].categories) for k in drawn] + [len(d.categories) for d in dims if d.field in CELL_FIELDS]
+        order = drawn + [k for k, d in enumerate(dims) if d.field in CELL_FIELDS]
+        fixed = {k: self._place(d, code) for k, d in enumerate(dims) if k not in order}
+        table = out.reshape(shape).transpose([order.index(k) for k in range(len(dims)) if k not in fixed])
+        whole = np.zeros([len(d.categories) for d in dims])
+        whole[tuple(fixed.get(k, slice(None)) for k in range(len(dims)))] = table
+        return whole
+
+    def _place(self, dim: Dimension, code: str) -> int:
+        """The category of a country, of a dimension of places."""
+        value = code if dim.field == "country" else self.facts.countries[code].region
+        return next((k for k, clause in enumerate(dim.clauses.values()) if clause.holds(value)), 0)
+
+
+def with_clauses(anchors: Anchors, clauses: Sequence[Clause]) -> Anchors | None:
+    """The anchors with more clauses; None where nobody can meet them all."""
+    held = dict(anchors.clauses)
+    for clause in clauses:
+        joined = both(held.get(clause.key), clause)
+        if joined is None:
+            return None
+        held[clause.key] = joined
+    return Anchors(held, anchors.written)
+
+
+def _cell_index(dims: Sequence[Dimension], inside: Ints) -> tuple[Ints, int]:
+    """The place of cells in the table over the dimensions of the cell, flat, and its size."""
+    index = np.zeros(len(inside), dtype=np.int64)
+    for d in dims:
+        index = index * len(d.categories) + d.masks[:, inside].argmax(axis=0)
+    return index, math.prod(len(d.categories) for d in dims)
+
+

@@ -1,0 +1,178 @@
+"""A look through a finished run: near-duplicates found and replaced within their cells, people counted, some of them checked.
+
+Sketches and counts are made part by part in processes; the sieve meets people in the order of their slots, so the outcome
+depends on the plan alone. What is replaced is written down whole (``replaced.jsonl``) before any part is touched: killed at any
+moment, the same command applies what was decided and comes to the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from deeppersona.generation.engine import Record
+from deeppersona.population.counting import Counted, codes_of
+from deeppersona.population.dedup import Sieve
+from deeppersona.population.maker import REFILLS, Maker
+from deeppersona.population.minhash import sketches
+from deeppersona.population.validators import validate
+from deeppersona.runtime.executor import over_parts, without_gc
+from deeppersona.runtime.parts import packed, part_lines
+from deeppersona.runtime.seed import Ints
+from deeppersona.runtime.disk import write_whole
+from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size
+from deeppersona.schema.persona import Persona
+from deeppersona.schema.plan import Plan
+from deeppersona.schema.report import Issue
+from deeppersona.taxonomy.read import read_taxonomy
+
+REPLACED, FOUND = "replaced.jsonl", "duplicates.json"
+_TRIES = 8  # people drawn for a slot before a double is let stand, and told
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part to look through: where it stands, what to count by, which people to check, whether to sketch."""
+
+    folder: str
+    number: int
+    counted: Counted
+    check: frozenset[int]
+    sketch: bool
+    taxonomy_folder: str
+
+
+@dataclass
+class Look:
+    """What was seen in a part: slots and ids in order, codes by dimension, sketches, and what the validators found."""
+
+    slots: Ints
+    ids: list[str]
+    codes: dict[str, Ints]
+    sketches: Any
+    issues: list[Issue] = field(default_factory=list)
+    checked: int = 0
+
+
+def look(task: Task) -> Look:
+    """Look through one part."""
+    with without_gc():
+        records = part_records(RunFolder(task.folder), task.number)
+        slots = np.array([r["provenance"]["slot"] for r in records], dtype=np.int64)
+        some = [r for r in records if r["provenance"]["slot"] in task.check]
+        issues = faults_of(some, task.taxonomy_folder)
+        return Look(slots, [r["id"] for r in records], codes_of(records, task.counted), sketches(records) if task.sketch else None, issues, len(some))
+
+
+def faults_of(records: Sequence[Record], taxonomy_folder: str) -> list[Issue]:
+    """What the validators, or the rules for pupils, find wrong with people of one kind."""
+    if records and records[0]["kind"] == "student":
+        from deeppersona.population.students import validate_all
+
+        return [issue for found in validate_all(records) for issue in found]
+    taxonomy = read_taxonomy(taxonomy_folder)
+    return [issue for record in records for issue in validate(Persona.model_validate(record), taxonomy)]
+
+
+def checked_slots(plan: Plan, people: int) -> frozenset[int]:
+    """The slots to check, evenly spread over the plan."""
+    people = min(people, plan.n)
+    return frozenset(int(k * plan.n // people) for k in range(people)) if people else frozenset()
+
+
+def in_order(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Look]]:
+    """Looks in the order of the parts, whatever order they come in."""
+    waiting: dict[int, tuple[Task, Look]] = {}
+    numbers = iter([task.number for task in tasks])
+    following = next(numbers, None)
+    for task, seen in over_parts(look, tasks, workers):
+        waiting[task.number] = (task, seen)
+        while following is not None and following in waiting:
+            yield waiting.pop(following)
+            following = next(numbers, None)
+
+
+@dataclass
+class Sifted:
+    """What came of the look: ids, slots and codes of everybody in order, doubles, and what was found wrong."""
+
+    ids: list[str]
+    slots: Ints
+    codes: dict[str, Ints]
+    duplicates: dict[str, Any]
+    issues: list[Issue]
+    checked: int
+
+
+def sift(
+    folder: RunFolder, plan: Plan, maker: Maker, counted: Counted, *, workers: int, mode: str, check: int, taxonomy_folder: Path,
+    progress: Callable[[int], None] = lambda people: None,
+) -> Sifted:  # fmt: skip
+    """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell."""
+    apply(folder, plan)
+    decided = (folder.path / FOUND).exists() or (folder.path / REPLACED).exists()
+    some = checked_slots(plan, check)
+    tasks = [Task(str(folder.path), k, counted, some, mode != "off" and not decided, str(taxonomy_folder)) for k in range(part_count(plan))]
+    sieve, looks, doubles = Sieve(seed=plan.seed), [], []
+    replaced: list[dict[str, Any]] = []
+    for task, seen in in_order(tasks, workers):
+        looks.append(seen)
+        if task.sketch:
+            for row, earlier in enumerate(sieve.add_sketches(seen.sketches, seen.slots.tolist())):
+                if earlier is not None:
+                    doubles.append((int(seen.slots[row]), earlier))
+        seen.sketches = None
+        progress(len(seen.slots))
+    if mode != "off" and not decided:
+        left = []
+        for slot, earlier in doubles:
+            record = _another(maker, slot, sieve) if mode == "replace" else None
+            (replaced if record is not None else left).append({"slot": slot, "like": earlier, **({"record": record} if record is not None else {})})
+        if replaced:
+            write_whole(folder.path / REPLACED, lines_of(replaced))
+            apply(folder, plan)
+        told = {"people": sum(len(s.slots) for s in looks), "found": len(doubles), "replaced": len(replaced), "left": left}
+        write_whole(folder.path / FOUND, orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+        for number in sorted({r["slot"] // part_size(plan) for r in replaced}):
+            looks[number] = look(Task(str(folder.path), number, counted, some, False, str(taxonomy_folder)))
+    duplicates = orjson.loads((folder.path / FOUND).read_bytes()) if (folder.path / FOUND).exists() else {}
+    return Sifted(
+        [i for s in looks for i in s.ids], np.concatenate([s.slots for s in looks]),
+        {d: np.concatenate([s.codes[d] for s in looks]) for d in counted.dims}, duplicates,
+        [i for s in looks for i in s.issues], sum(s.checked for s in looks),
+    )  # fmt: skip
+
+
+def _another(maker: Maker, slot: int, sieve: Sieve) -> Record | None:
+    """Somebody else for a slot, who is nobody's double; None where none was found."""
+    for attempt in range(REFILLS + 1, REFILLS + 1 + _TRIES):
+        made = maker.make([slot], attempt).records
+        if made and sieve.add(made, [slot])[0] is None:
+            return made[0]
+    return None
+
+
+def apply(folder: RunFolder, plan: Plan) -> None:
+    """Put the people of ``replaced.jsonl`` in their slots, where they are not there yet."""
+    file = folder.path / REPLACED
+    if not file.exists():
+        return
+    by_part: dict[int, dict[int, Mapping[str, Any]]] = {}
+    for line in file.read_bytes().splitlines():
+        entry = orjson.loads(line)
+        by_part.setdefault(entry["slot"] // part_size(plan), {})[entry["slot"]] = entry["record"]
+    for number, people in sorted(by_part.items()):
+        records = part_records(folder, number)
+        wanted = [dict(people.get(r["provenance"]["slot"], r)) for r in records]
+        if wanted != records:
+            folder.commit(number, packed(lines_of(wanted), folder.storage), len(wanted), [])
+
+
+def part_records(folder: RunFolder, number: int) -> list[Record]:
+    """The people of one part."""
+    return [orjson.loads(place.line) for place in part_lines(folder.part_file(number))]
