@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,21 +14,29 @@ import numpy as np
 import orjson
 
 from deeppersona import study
-from deeppersona.errors import UsageError
-from deeppersona.evaluation.fidelity import Expected, compare, described_weights, joints, quota_errors, table_of
+from deeppersona.errors import UsageError, unknown
+from deeppersona.evaluation.fidelity import (
+    Expected,
+    against_target,
+    compare,
+    described_weights,
+    joints,
+    quota_errors,
+    table_of,
+)
 from deeppersona.evaluation.fidelity_page import write_report
-from deeppersona.facts.tables import shipped_facts
-from deeppersona.generation.anchors import Anchors, parse_anchors
-from deeppersona.generation.cells import ADULT_AGE, AGE
-from deeppersona.generation.core import blocks_of, conditional_cells
-from deeppersona.population.allot import Allotted, allot, dimensions_of, field_of, margin_of, own_table
+from deeppersona.facts.tables import Facts, shipped_facts
+from deeppersona.generation.anchors import parse_anchors
+from deeppersona.generation.cells import ADULT_AGE
+from deeppersona.generation.core import blocks_of, refuse_impossible
+from deeppersona.population.allot import allot, dimensions_of, field_of, margin_of, settle
 from deeppersona.population.counting import Counted
-from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension
-from deeppersona.population.frame import Frame, with_clauses
+from deeppersona.population.dimension import Dimension
+from deeppersona.population.expected import ExpectedTables, allotted_people, framed, summed
+from deeppersona.population.frame import Frame
 from deeppersona.population.margins import Margin, fit
-from deeppersona.population.rounding import controlled_rounding
 from deeppersona.population.sift import Sifted, sift
-from deeppersona.population.spec import Spec, canonical
+from deeppersona.population.spec import Spec, canonical, parse_spec
 from deeppersona.population.weights import Weighting, rake
 from deeppersona.runtime.disk import write_whole
 from deeppersona.runtime.executor import Over, cores, over_parts
@@ -35,7 +44,7 @@ from deeppersona.runtime.seed import Floats
 from deeppersona.runtime.shard import Shard
 from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.condition import Clause
-from deeppersona.schema.plan import Allocation, Plan, Writing
+from deeppersona.schema.plan import Plan, Writing
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED
 from deeppersona.version import __version__
@@ -43,8 +52,9 @@ from deeppersona.version import __version__
 Progress = Callable[[str, int, int], None]
 """Told how far a stage is: its name, how many more are done, how many there are (0: not known)."""
 _USUAL_N = 1000
+_SEARCHED = 300_000  # cells of the joint of all soft targets up to which it is seen beforehand whether they go together
 _COUNTRIES_TOLD = 40  # countries up to which the report counts by each
-SPEC = "spec.json"
+SPEC, WEIGHTS = "spec.json", "weights.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -69,11 +79,15 @@ class Meant:
 
 
 def size_of(spec: Spec) -> int:
-    """How many people: as said, else as the first complete quota in people adds up to, else a thousand."""
+    """How many people: as said, else as the largest quota in people adds up to, else a thousand."""
     if spec.n is not None:
         return spec.n
-    sums = [sum(number for _, number in rows) for kind, rows in (m.rows() for m in spec.quota if not m.base) if kind == "people"]
-    return int(max(sums)) if sums else _USUAL_N
+    sums = [
+        sum(number for _, number in rows)
+        for kind, rows in (m.rows() for m in spec.quota if not m.base)
+        if kind == "people"
+    ]
+    return max(int(max(sums)), 1) if sums else _USUAL_N
 
 
 def mean(spec: Spec, taxonomy: Taxonomy, *, writing: Writing | None = None) -> Meant:
@@ -83,144 +97,107 @@ def mean(spec: Spec, taxonomy: Taxonomy, *, writing: Writing | None = None) -> M
 
 def _mean_people(spec: Spec, taxonomy: Taxonomy, writing: Writing | None) -> Meant:
     facts, n = shipped_facts(), size_of(spec)
+    plan = _plan_of(spec, n, taxonomy, writing)
+    frame = Frame(facts, plan.countries, parse_anchors(plan.anchors, facts), ADULT_AGE if plan.adults_only else 0)
+    for code in plan.countries if frame.anchors else ():
+        refuse_impossible([blocks_of(facts, code)], frame.anchors, frame.youngest)
+    allotted = allot(spec, n, frame)
+    if allotted is not None:
+        plan = plan.model_copy(update={"allocation": allotted.allocation})
+    dims = _told_dimensions(spec, frame)
+    counted = Counted({d: dim.categories for d, dim in dims.items()}, dims)
+    expected = ExpectedTables(
+        frame, dims, allotted_people(frame, allotted) if allotted is not None else framed(frame, n)
+    )
+    figures = ExpectedTables(frame, dims, frame.whole)
+    targets = _soft_targets(spec, n, dims, expected, figures, facts)
+    quotas, cells = (allotted.quotas, len(allotted.allocation.counts)) if allotted else ((), 0)
+    return Meant(spec, plan, counted, quotas, targets, expected, cells)
+
+
+def _plan_of(spec: Spec, n: int, taxonomy: Taxonomy, writing: Writing | None) -> Plan:
+    """The plan of a specification of people, but for its quotas."""
     where: dict[str, Any] = dict(spec.base.where)
     adults = spec.base.ages != "all"
     if spec.base.ages not in ("adults", "all"):
+        if "age" in where:
+            raise UsageError("base.ages and base.where both say which ages; leave one of them out")
         where["age"] = spec.base.ages
-        clause = parse_anchors({"age": spec.base.ages}, facts).get("age")
+        clause = parse_anchors({"age": spec.base.ages}, shipped_facts()).get("age")
         adults = clause is not None and clause.low >= ADULT_AGE
     plan = study.make_plan(
         n, spec.base.country, seed=spec.seed, depth=spec.depth, focus=spec.base.focus, anchors=where, adults_only=adults,
         taxonomy=taxonomy, writing=writing,
     )  # fmt: skip
-    plan = plan.model_copy(update={"even": spec.spread == "even", "checked": spec.check == "all"})
-    anchors = parse_anchors(plan.anchors, facts)
-    frame = Frame(facts, plan.countries, anchors, ADULT_AGE if adults else 0)
-    allotted = allot(spec, n, frame)
-    if allotted is not None:
-        plan = plan.model_copy(update={"allocation": allotted.allocation})
-    own = own_table(spec)
-    soft = [m for m in spec.target if m not in own]
-    wanted = [field_of(d) for m in (*spec.quota, *soft) for d in m.over] + [field_of(d) for d in (*spec.report.on, *spec.report.strata)]
-    usual = ["sex", "age", "education", "urban"] if not wanted else []
-    several = ["country"] if 1 < len(plan.countries) <= _COUNTRIES_TOLD else []
-    dims = dimensions_of(spec, [*several, *wanted, *usual], frame)
-    counted = Counted({d: dim.categories for d, dim in dims.items()}, dims)
-    people = _allotted_people(frame, allotted) if allotted is not None else _frame_people(frame, n)
-
-    def expected(over: tuple[str, ...]) -> Floats:
-        table = frame.joint([dims[d] for d in over if d != "country"], people)
-        if "country" not in over:
-            return np.asarray(table.sum(axis=0))
-        order = [d for d in over if d != "country"]
-        return np.asarray(_by_country(table, frame, dims["country"]).transpose([0 if d == "country" else 1 + order.index(d) for d in over]))
-
-    targets = []
-    for margin in soft:
-        over = tuple(field_of(d) for d in margin.over)
-        shares = frame.table([dims[d] for d in over if d != "country"])
-        shares = _by_country(shares, frame, dims["country"]) if "country" in over else shares.sum(axis=0)
-        order = tuple(dict.fromkeys([*(["country"] if "country" in over else []), *(d for d in over if d != "country")]))
-        targets.append(margin_of(margin, dims, n, np.asarray(shares), order, facts)[0])
-    return Meant(
-        spec, plan, counted, allotted.quotas if allotted else (), tuple(targets), expected,
-        int((allotted.counts > 0).sum()) if allotted else 0,
-    )  # fmt: skip
+    return plan.model_copy(update={"even": spec.spread == "even", "checked": spec.check == "all"})
 
 
-def _by_country(table: Floats, frame: Frame, dim: Dimension) -> Floats:
-    """A table by countries of the frame as one by the categories of a dimension of countries."""
-    out = np.zeros((len(dim.categories), *table.shape[1:]))
-    for c, code in enumerate(frame.countries):
-        out[next(k for k, clause in enumerate(dim.clauses.values()) if clause.holds(code))] += table[c]
-    return out
+def _told_dimensions(spec: Spec, frame: Frame) -> dict[str, Dimension]:
+    """The dimensions counted by: those of quotas, targets and the report, else the usual; and the country where there are a few."""
+    soft = [m for m in spec.target if not m.of_base]
+    wanted = [d for m in (*spec.quota, *soft) for d in m.over] + [*spec.report.on, *spec.report.strata]
+    several = ["country"] if 1 < len(frame.countries) <= _COUNTRIES_TOLD else []
+    return dimensions_of(spec, [*several, *(wanted or ["sex", "age", "education", "urban"])], frame)
 
 
-def _frame_people(frame: Frame, n: int) -> Callable[[str], Sequence[tuple[Anchors, Floats]]]:
-    total = sum(frame.countries.values())
-
-    def people(code: str) -> Sequence[tuple[Anchors, Floats]]:
-        cells = conditional_cells(blocks_of(frame.facts, code), frame.anchors, frame.youngest)
-        return [(frame.anchors, cells / max(cells.sum(), 1e-300) * frame.countries[code] / total * n)]
-
-    return people
-
-
-def _allotted_people(frame: Frame, allotted: Allotted) -> Callable[[str], Sequence[tuple[Anchors, Floats]]]:
-    """People by country and cell as the counts of the quotas have them, by what else each cell of the quotas asks."""
-    dims = {d: dim for d, dim in allotted.dims.items() if d != "country"}
-    names = list(dims)
-    drawn = [k for k, d in enumerate(names) if d in BLOCK_FIELDS]
-    masked = [k for k, d in enumerate(names) if d in CELL_FIELDS]
-    codes = list(allotted.dims["country"].categories)
-
-    def people(code: str) -> Sequence[tuple[Anchors, Floats]]:
-        counts = allotted.counts[codes.index(code)]
-        by_conditions: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
-        for place in zip(*np.nonzero(counts), strict=True):
-            by_conditions.setdefault(tuple(int(place[k]) for k in drawn), []).append(tuple(int(p) for p in place))
-        out = []
-        for key, places in by_conditions.items():
-            anchors = with_clauses(frame.anchors, [tuple(dims[names[k]].clauses.values())[c] for k, c in zip(drawn, key, strict=True)])
-            if anchors is None:
-                continue
-            weight = conditional_cells(blocks_of(frame.facts, code), anchors, frame.youngest)
-            whole = np.zeros(AGE.size)
-            for place in places:
-                part = weight.copy()
-                for k in masked:
-                    part *= dims[names[k]].masks[place[k]]
-                whole += part / max(part.sum(), 1e-300) * counts[place]
-            out.append((anchors, whole))
-        return out
-
-    return people
+def _soft_targets(
+    spec: Spec, n: int, dims: Mapping[str, Dimension], expected: Expected, figures: Expected, facts: Facts
+) -> tuple[Margin, ...]:
+    """The soft targets in people. UsageError where no weights of the people expected could meet them together."""
+    out = []
+    for margin in spec.target:
+        if not margin.of_base:
+            over = tuple(dict.fromkeys(map(field_of, margin.over)))
+            out.append(margin_of(margin, dims, n, figures(over), over, facts)[0])
+    over = tuple(dict.fromkeys(d for m in out for d in m.dims))
+    labels = {d: dims[d].categories for d in over}
+    if out and math.prod(map(len, labels.values())) <= _SEARCHED:
+        fit(expected(over), labels, [*out, Margin((), np.array(float(n)), "the size of the population")])
+    return tuple(out)
 
 
 def _mean_students(spec: Spec, taxonomy: Taxonomy) -> Meant:
     from deeppersona.population.students import Pupils, school_age_people, shipped_schema
 
     facts, n = shipped_facts(), size_of(spec)
-    if spec.base.where or spec.base.focus or spec.target or spec.base.table:
-        raise UsageError("students have no where, focus, table or soft targets; quotas are over grade, sex, cluster, level and country")
-    weights = study.countries(cast("study.Countries", spec.base.country))
-    weights = weights or school_age_people(facts)
+    if spec.base.where or spec.base.focus or spec.target or spec.base.table or spec.dimensions:
+        raise UsageError(
+            "students have no where, focus, table, dimensions or soft targets; quotas are over grade, sex, cluster, level and country"
+        )
+    weights = study.countries(cast("study.Countries", spec.base.country)) or school_age_people(facts)
     pupils = Pupils(weights, facts)
-    labels: dict[str, tuple[str, ...]] = {d: tuple(str(c) for c in categories) for d, categories in pupils.cells().items()}
+    labels: dict[str, tuple[str, ...]] = {
+        d: tuple(str(c) for c in categories) for d, categories in pupils.cells().items()
+    }
     base = pupils.base_joint()
-    named = [field_of(d) for m in spec.quota for d in m.over]
-    with_country = "country" in named
-    if with_country:
+    if "country" in [field_of(d) for m in spec.quota for d in m.over]:
         share = np.array([weights[c.iso2] for c in pupils.homes.countries])
         labels = {"country": tuple(c.iso2 for c in pupils.homes.countries), **labels}
-        base = share.reshape(-1, 1, 1, 1, 1) / share.sum() * base
-    dims = {d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in categories}, {c: c for c in categories}) for d, categories in labels.items()}
-    order = tuple(labels)
-    made = [margin_of(m, dims, n, base, order, facts) for m in spec.quota]
-    quotas = tuple(m for m, _ in made)
-    allocation, table = None, base / base.sum() * n
-    if quotas:
-        table = fit(table, labels, [*quotas, Margin((), np.array(float(n)), "the size of the population")]).table
-        counts = controlled_rounding(table, labels, [m for m, exact in made if exact], [m.dims for m, exact in made if not exact], seed=spec.seed).counts
-        flat, table = counts.ravel(), counts.astype(float)
-        some = np.flatnonzero(flat)
-        allocation = Allocation(dims={d: {c: c for c in labels[d]} for d in order}, counts=tuple(zip(some.tolist(), flat[some].tolist(), strict=True)))
+        base = np.multiply.outer(share / share.sum(), base)
+    for d in map(field_of, (*spec.report.on, *spec.report.strata)):
+        if d not in labels:
+            raise unknown("dimension of students to report on:", d, labels)
+    dims = {
+        d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in cats}, {c: c for c in cats})
+        for d, cats in labels.items()
+    }
+    settled = settle(spec, n, dims, base, facts) if spec.quota else None
     plan = Plan(
         n=n, countries=weights, seed=spec.seed, depth=spec.depth, adults_only=False, taxonomy=taxonomy.fingerprint,
-        engine=__version__, kind="students", allocation=allocation, given=shipped_schema().fingerprint,
+        engine=__version__, kind="students", allocation=settled and settled.allocation, given=shipped_schema().fingerprint,
     )  # fmt: skip
+    table = settled.counts.astype(np.float64) if settled else base / base.sum() * n
 
     def expected(over: tuple[str, ...]) -> Floats:
-        summed = table.sum(axis=tuple(k for k, d in enumerate(order) if d not in over))
-        kept = [d for d in order if d in over]
-        return np.asarray(summed.transpose([kept.index(d) for d in over]))
+        return summed(table, tuple(labels), over)
 
-    return Meant(spec, plan, Counted(labels, {}), quotas, (), expected, 0 if allocation is None else len(allocation.counts))
+    quotas, cells = (settled.quotas, len(settled.allocation.counts)) if settled else ((), 0)
+    return Meant(spec, plan, Counted(labels, {}), quotas, (), expected, cells)
 
 
 @dataclass(frozen=True)
 class Populated:
-    """What came of a population: people, failures, its report (a shard has none), and where it stands."""
+    """What came of a population: people, slots left empty, its report (a shard has none), and where it stands."""
 
     people: int
     failures: int
@@ -242,13 +219,51 @@ def populate(
     def made(done: int) -> None:
         told("making people", done, plan.n)
 
-    people, failures = study.run(
-        plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=over, shard=shard, progress=made
+    with RunFolder(out).writing(plan):
+        write_whole(out / SPEC, canonical(meant.spec))
+    people, _ = study.run(
+        plan,
+        out,
+        taxonomy,
+        taxonomy_folder=taxonomy_folder,
+        workers=workers,
+        repair=repair,
+        over=over,
+        shard=shard,
+        progress=made,
     )
-    write_whole(out / SPEC, canonical(meant.spec))
     if shard is not None:
-        return Populated(people, failures, None, out)
+        return Populated(people, _failures(RunFolder(out))[1], None, out)
     return look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, progress=progress)
+
+
+def merged(shards: Sequence[Path], taxonomy: Taxonomy) -> Meant | None:
+    """What the shards of a population were made for; None where they are of a run that has no specification.
+
+    UsageError where their specifications differ, or are not of the plan they were made by.
+    """
+    files = [path / SPEC for path in shards]
+    if not any(file.exists() for file in files):
+        return None
+    bodies = {file.read_bytes() if file.exists() else b"" for file in files}
+    if len(bodies) > 1:
+        raise UsageError(
+            "the shards were made with different specifications; make them with one, report and checks included"
+        )
+    meant = mean(parse_spec(orjson.loads(bodies.pop()), str(files[0])), taxonomy)
+    plan = RunFolder(shards[0]).plan()
+    if meant.plan != plan:
+        raise UsageError(
+            f"{files[0]} is not what its plan was made from ({'; '.join(meant.plan.differences(plan))}); make the shards again, or pass their --taxonomy"
+        )
+    return meant
+
+
+def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -> Populated:
+    """Look through a population that was put together from shards; ``options`` as of ``look_through``."""
+    with RunFolder(out).writing(meant.plan):
+        write_whole(out / SPEC, canonical(meant.spec))
+    return look_through(meant, out, taxonomy, **options)
 
 
 def look_through(
@@ -260,35 +275,66 @@ def look_through(
     plan, spec, folder = meant.plan, meant.spec, RunFolder(out)
     with folder.writing(plan):
         maker = study.maker_for(plan, taxonomy)
-        check = plan.n if spec.check == "all" and plan.kind == "people" else 0 if spec.check == "all" else spec.check
+        check = plan.n if spec.check == "all" else spec.check
         sifted = sift(
             folder, plan, maker, meant.counted, workers=workers or cores(), mode=spec.duplicates, check=check,
             taxonomy_folder=taxonomy_folder, progress=lambda n: told("looking through them", n, plan.n),
         )  # fmt: skip
-        folder.finish()
-        people, failures = folder.counts()
+        people, _ = folder.finish()
         weighting = _weigh(meant, sifted)
-        if weighting is not None:
-            _write_weights(out, sifted, weighting)
+        _write_weights(out, sifted, weighting)
         report = fidelity_report(meant, sifted, weighting, folder, lambda n: told("comparing with the targets", n, 0))
         write_report(out, report)
-    return Populated(people, failures, report, out)
+    return Populated(people, report["failures"], report, out)
 
 
 def _weigh(meant: Meant, sifted: Sifted) -> Weighting | None:
-    """Weights that bring the people to the soft targets, trimmed as the specification says; None where there is no target."""
-    if not meant.targets:
-        return None
-    scaled = [Margin(m.dims, np.asarray(m.target, dtype=float) / meant.plan.n * len(sifted.ids), m.name) for m in meant.targets]
-    return rake(sifted.codes, meant.labels, scaled, bounds=meant.spec.weights.trim)
+    """Weights that bring the people to the soft targets, trimmed as the specification says; None where there is no target.
+
+    What these people cannot meet, because a small sample has nobody there, is left out and told, not raised: all are made by now.
+    """
+    there = [_there(m, table_of(sifted.codes, meant.labels, m.dims), meant) for m in meant.targets]
+    targets, gone = [m for m, _ in there], [words for _, missing in there for words in missing]
+    for many in range(len(targets), 0, -1):
+        try:
+            weighting = rake(sifted.codes, meant.labels, targets[:many], bounds=meant.spec.weights.trim)
+        except UsageError:
+            gone.append(
+                f"{targets[many - 1]}: it cannot be met together with the targets before it by the people there are"
+            )
+            continue
+        return replace(weighting, missed=(*gone, *weighting.missed), converged=weighting.converged and not gone)
+    n = len(sifted.ids)
+    return Weighting(np.ones(n), 1.0, 0, False, missed=tuple(gone)) if targets and n else None
 
 
-def _write_weights(out: Path, sifted: Sifted, weighting: Weighting) -> None:
+def _there(target: Margin, people: Floats, meant: Meant) -> tuple[Margin, list[str]]:
+    """A target scaled to the people made and to the categories that anybody is in; and in words those that nobody is in."""
+    want = np.asarray(target.target, dtype=float)
+    gone = (people == 0) & (want > 0)
+    words = [
+        f"{', '.join(meant.labels[d][k] for d, k in zip(target.dims, at, strict=True))} (margin {target}): nobody is there for {want[tuple(at)]:,.6g}"
+        for at in np.argwhere(gone).tolist()
+    ]
+    want = np.where(gone, np.nan if np.isnan(want).any() else 0.0, want)
+    if not np.isnan(want).any():
+        want *= people.sum() / max(want.sum(), 1e-300)
+    else:
+        want *= people.sum() / meant.plan.n
+    return Margin(target.dims, want, str(target)), words
+
+
+def _write_weights(out: Path, sifted: Sifted, weighting: Weighting | None) -> None:
+    if weighting is None:
+        (out / WEIGHTS).unlink(missing_ok=True)
+        return
     rows = "".join(f"{i},{w:.6g}\n" for i, w in zip(sifted.ids, weighting.weights.tolist(), strict=True))
-    write_whole(out / "weights.csv.gz", gzip.compress(("id,weight\n" + rows).encode(), mtime=0))
+    write_whole(out / WEIGHTS, gzip.compress(("id,weight\n" + rows).encode(), mtime=0))
 
 
-def fidelity_report(meant: Meant, sifted: Sifted, weighting: Weighting | None, folder: RunFolder, tick: Callable[[int], None]) -> dict[str, Any]:
+def fidelity_report(
+    meant: Meant, sifted: Sifted, weighting: Weighting | None, folder: RunFolder, tick: Callable[[int], None]
+) -> dict[str, Any]:
     """Everything that tells how true the population is to what was asked, as plain values."""
     labels, spec = dict(meant.labels), meant.spec
     errors = quota_errors(sifted.codes, labels, meant.quotas)
@@ -308,10 +354,21 @@ def fidelity_report(meant: Meant, sifted: Sifted, weighting: Weighting | None, f
         "strata": {d: _stratum(sifted, labels, meant.expected, d) for d in map(field_of, spec.report.strata)},
     }  # fmt: skip
     if weighting is not None:
-        targets = [{"target": str(m), **asdict(compare(table_of(sifted.codes, labels, m.dims, weighting.weights), np.nan_to_num(np.asarray(m.target, dtype=float)), labels, m.dims))}
-                   for m in meant.targets]  # fmt: skip
-        report["weights"] = {**described_weights(weighting.weights), "converged": weighting.converged, "at_bound": weighting.at_bound, "missed": list(weighting.missed), "targets": targets}
+        report["weights"] = {
+            **described_weights(weighting.weights), "converged": weighting.converged, "at_bound": weighting.at_bound,
+            "missed": list(weighting.missed), "targets": [_target(sifted, labels, m, weighting) for m in meant.targets],
+        }  # fmt: skip
     return report
+
+
+def _target(
+    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], margin: Margin, weighting: Weighting
+) -> dict[str, Any]:
+    """How far the people are off a soft target, as they are and as they are weighted."""
+    target = np.asarray(margin.target, dtype=np.float64)
+    plain, weighted = (table_of(sifted.codes, labels, margin.dims, w) for w in (None, weighting.weights))
+    tv, before = against_target(weighted, target), against_target(plain, target)
+    return {"target": str(margin), "cells": int((~np.isnan(target)).sum()), "tv": tv, "tv_unweighted": before}
 
 
 def _failures(folder: RunFolder) -> tuple[int, int]:
@@ -321,13 +378,20 @@ def _failures(folder: RunFolder) -> tuple[int, int]:
     return refilled, len(lines) - refilled
 
 
-def _margin(sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str) -> list[dict[str, Any]]:
+def _margin(
+    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str
+) -> list[dict[str, Any]]:
     found, want = table_of(sifted.codes, labels, (dim,)), expected((dim,))
     n, total = max(found.sum(), 1.0), max(want.sum(), 1e-300)
-    return [{"category": c, "people": int(f), "share": float(f / n), "expected": float(w / total)} for c, f, w in zip(labels[dim], found, want, strict=True)]
+    return [
+        {"category": c, "people": int(f), "share": float(f / n), "expected": float(w / total)}
+        for c, f, w in zip(labels[dim], found, want, strict=True)
+    ]
 
 
-def _stratum(sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str) -> dict[str, list[dict[str, Any]]]:
+def _stratum(
+    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str
+) -> dict[str, list[dict[str, Any]]]:
     """For each category of a dimension: how far its people are off on every other margin."""
     out: dict[str, list[dict[str, Any]]] = {}
     for other in labels:

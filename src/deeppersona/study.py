@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
 from deeppersona.generation.core import world_weights
-from deeppersona.generation.engine import Engine
+from deeppersona.generation.engine import Engine, Record
 from deeppersona.generation.enrich import deepen
 from deeppersona.population.allot import engine_of
 from deeppersona.population.maker import Maker, filled, maker_elsewhere, maker_of
@@ -146,13 +146,18 @@ def maker_for(plan: Plan, taxonomy: Taxonomy) -> Maker:
 
 
 def person_at(plan: Plan, slot: int, taxonomy: Taxonomy) -> Persona:
-    """Make the person of one slot alone, the same as in any run of the plan. UsageError where nobody can be made there."""
+    """The person of one slot; see ``record_at``."""
+    return Persona.model_validate(record_at(plan, slot, taxonomy))
+
+
+def record_at(plan: Plan, slot: int, taxonomy: Taxonomy) -> Record:
+    """Make the person of one slot alone, as in any run of the plan. UsageError where nobody can be made there."""
     if not 0 <= slot < plan.n:
         raise UsageError(f"slot {slot:,} is outside the plan; slots run from 0 to {plan.n - 1:,}")
     made = filled(maker_for(plan, taxonomy), [slot], taxonomy)
     if not made.records:
         raise UsageError(f"slot {slot:,} stays empty in this plan: {made.failures[0].reason}")
-    return Persona.model_validate(made.records[0])
+    return made.records[0]
 
 
 def generate(
@@ -236,11 +241,14 @@ def _make_part(maker: Maker, number: int, taxonomy: Taxonomy, storage: Storage) 
         return packed(lines_of(made.records), storage), len(made.records), made.failures
 
 
+_taxonomy_in = lru_cache(maxsize=2)(read_taxonomy)  # once a process
+
+
 def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
     """The same in a process of its own, which builds its maker once."""
     folder = task.taxonomy_folder or str(at_hand(task.carried, task.fingerprint))
     maker = maker_elsewhere(task.plan_json, folder)
-    return _make_part(maker, task.number, read_taxonomy(folder), task.storage)
+    return _make_part(maker, task.number, _taxonomy_in(folder), task.storage)
 
 
 def run(

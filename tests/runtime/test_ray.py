@@ -11,6 +11,7 @@ import pytest
 import deeppersona as dp
 from deeppersona.runtime import ray as ray_module
 from deeppersona.runtime.ray import over_ray
+from deeppersona.studio.gallery import write_gallery
 
 pytest.importorskip("ray")
 
@@ -85,6 +86,7 @@ if __name__ == "__main__":
             cluster.remove_node(second, allow_graceful=False)
     assert seen == {k: bytes([k]) * 300_000 for k in range(8)}
     print("all held, tries:", len(list(place.glob("slow-*"))))
+    assert len(list(place.glob("slow-*"))) > 8  # something was in hand there
     cluster.shutdown()
 """
 )
@@ -92,8 +94,7 @@ RUN = (
     TWO_NODES
     + """
 if __name__ == "__main__":
-    import subprocess, deeppersona as dp
-    from deeppersona.cli.main import cli
+    import subprocess
     out = Path(sys.argv[1])
     command = [sys.executable, "-m", "deeppersona", *sys.argv[2:], "--out", str(out), "--engine", "ray", "--address", cluster.address]
     driver = subprocess.Popen(command)
@@ -133,11 +134,11 @@ def test_every_task_once_whatever_dies_and_errors_as_they_were_raised(tmp_path: 
 def test_the_run_of_two_nodes_is_that_of_one_process_with_a_node_and_the_driver_killed(
     tmp_path: Path, taxonomy: dp.Taxonomy
 ) -> None:
-    options = ("generate", "-n", "2200", "--country", "KE", "--country", "DE", "--seed", "9", "--depth", "20")
+    options = ("generate", "-n", "1700", "--country", "KE", "--country", "DE", "--seed", "9", "--depth", "20")
     said = driven(RUN, tmp_path, str(tmp_path / "there" / "run"), *options)
     assert "driver killed with" in said
-    dp.run(dp.make_plan(2200, ["KE", "DE"], seed=9, depth=20), tmp_path / "here" / "run", taxonomy, workers=1)
-    dp.studio.gallery.write_gallery(tmp_path / "here" / "run")
+    dp.run(dp.make_plan(1700, ["KE", "DE"], seed=9, depth=20), tmp_path / "here" / "run", taxonomy, workers=1)
+    write_gallery(tmp_path / "here" / "run")
     here, there = (whole(tmp_path / name / "run") for name in ("here", "there"))
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == []
@@ -154,7 +155,7 @@ def whole(run: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("address", ["nowhere", "ray://nowhere", "127.0.0.1:", "127.0.0.1:99999999"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(dp.UsageError, match="address|answers"):
+    with pytest.raises(dp.UsageError, match=r"address|answers"):
         list(over_ray(abs, [1, 2], address=address))
 
 

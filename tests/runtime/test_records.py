@@ -51,7 +51,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 WANTED = [record(slot) for slot in range(1200) if slot not in GONE]
 
 
-@given(st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"") + b"\n"), max_size=3 * FRAME))
+@given(st.lists(st.binary(max_size=40).map(lambda b: b"{" + b.replace(b"\n", b"") + b"\n"), max_size=3 * FRAME))
 def test_packed_is_a_plain_zstd_file_of_the_same_lines(lines: list[bytes]) -> None:
     content = b"".join(lines)
     whole = packed(content, "zstd")

@@ -95,8 +95,9 @@ class Lazy(Sequence[dict[str, object]]):
         return len(self.records)
 
     def __getitem__(self, index: Any) -> Any:
+        record = self.records[index]
         self.read += 1
-        return self.records[index]
+        return record
 
     def find(self, who: str) -> int | None:
         return int(who.rpartition("-")[2]) if who.rpartition("-")[2].isdigit() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from deeppersona.errors import UsageError
 from deeppersona.evaluation.sameness import MEASURES, write_sameness
 from deeppersona.population.validators import registered, validate
 from deeppersona.runtime.store import RunFolder
+from deeppersona.schema.plan import Plan
 from deeppersona.schema.population import Population
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Taxonomy
@@ -52,6 +54,21 @@ def _judged(
         )
 
 
+def _found(run: Path, plan: Plan, population: Population, taxonomy: Taxonomy) -> tuple[list[Issue], str]:
+    """What the validators, or the rules for pupils, find; and how many of them there are, in words."""
+    if plan.kind == "people":
+        issues = [issue for persona in population for issue in validate(persona, taxonomy)]
+        return issues, f"{len(registered())} validators"
+    from deeppersona.population.students import RULES, TEXT_RULES, shipped_schema, validate_all
+
+    if plan.given != shipped_schema().fingerprint:
+        raise UsageError(f"{run} was made by another version of the student schema; check it with that version")
+    records = iter(RunFolder(run).records())
+    batches = iter(lambda: list(islice(records, 1000)), [])
+    issues = [issue for batch in batches for found in validate_all(batch) for issue in found]
+    return issues, f"{len(RULES) + len(TEXT_RULES)} rules"
+
+
 @click.command("check")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
@@ -68,10 +85,11 @@ def command(run: Path, folder: Path | None, show: int, diversity: bool, as_json:
     warnings, since it is a model's word: they do not change the exit code.
     """
     taxonomy = read_taxonomy(folder or SHIPPED)
-    if RunFolder(run).plan().taxonomy != taxonomy.fingerprint:
+    plan = RunFolder(run).plan()
+    if plan.taxonomy != taxonomy.fingerprint:
         raise UsageError(f"{run} was made with another taxonomy; name it with --taxonomy FOLDER")
     population = study.load(run)
-    issues = [issue for persona in population for issue in validate(persona, taxonomy)]
+    issues, rules = _found(run, plan, population, taxonomy)
     if raw["models"]:
         issues += _judged(run, population, taxonomy, raw, quiet=as_json)
     elif raw["budget"] is not None or raw["price"]:
@@ -87,7 +105,7 @@ def command(run: Path, folder: Path | None, show: int, diversity: bool, as_json:
         errors = [i for i in issues if i.severity == "error"]
         by_rule = Counter(i.rule for i in errors)
         click.echo(
-            f"{len(population)} people, {len(registered())} validators, {len(errors)} contradictions"
+            f"{len(population)} people, {rules}, {len(errors)} contradictions"
             + (": " + ", ".join(f"{rule} {n}" for rule, n in by_rule.most_common()) if errors else "")
             + (f"; {len(issues) - len(errors)} by the judge" if raw["models"] else "")
         )

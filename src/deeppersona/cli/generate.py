@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deeppersona import study
-from deeppersona.cli.merge import asked_for
 from deeppersona.cli.model_options import SAMENESS, read_asking, read_writing, writing
+from deeppersona.cli.running import executor, running
+from deeppersona.cli.show import show_one
 from deeppersona.cli.written import progress_of, show_estimate, usage_line
 from deeppersona.corpus.export import FORMATS, export
 from deeppersona.errors import BY_YOU, UsageError, unknown
 from deeppersona.evaluation.sameness import write_sameness
-from deeppersona.runtime.executor import Over, over_parts
-from deeppersona.runtime.ray import ray_at
+from deeppersona.runtime.executor import Over
 from deeppersona.runtime.shard import Shard
 from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.plan import Plan
@@ -137,38 +137,23 @@ def _focus(raw: dict[str, Any]) -> dict[str, float]:
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(["jsonl", *FORMATS]), help="Extra outputs. Repeatable."
 )
-@click.option(
-    "--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n)."
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    help="Where parts are made: in processes here (default), or on a Ray cluster (docs/scale.md).",
-)
-@click.option(
-    "--address",
-    default=None,
-    metavar="auto|HOST:PORT|ray://HOST:PORT",
-    help="The Ray cluster. Default: RAY_ADDRESS, else one of this machine alone.",
-)
-@click.option(
-    "--shard",
-    "shard_text",
-    default=None,
-    metavar="I/N",
-    help="Make shard I of N alone, into an --out of its own; put them together with deeppersona merge.",
-)
+@running
 @click.option("--resume/--no-resume", default=True, help="Going on with a run begun before is the default.")
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
 @writing
 @click.option("--estimate", is_flag=True, help="Write three people, say what all would cost and take, and stop there.")
+@click.option(
+    "--slot",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Make the person of one slot alone, the same as in any run of the plan, and show them; nothing is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON; with a model, events as they come.")
 def command(
     n: int | None, country: tuple[str, ...], seed: int | None, depth: int | None, anchor: tuple[str, ...],
     focus: tuple[str, ...], ratio: str | None, adults_only: bool | None, book: bool | None, plan_file: Path | None,
-    folder: Path | None, out: Path | None, formats: tuple[str, ...], workers: int | None, resume: bool, repair: bool,
-    estimate: bool, as_json: bool, engine: str, address: str | None, shard_text: str | None, **raw: Any,
+    folder: Path | None, out: Path | None, formats: tuple[str, ...], resume: bool, repair: bool,
+    estimate: bool, slot: int | None, as_json: bool, **raw: Any,
 ) -> None:  # fmt: skip
     r"""Make deep personas of real countries, with no model and no key; with --model, a model writes what figures cannot.
 
@@ -179,6 +164,7 @@ def command(
       deeppersona generate -n 5 --country DE --anchor age=60..75 --anchor occupation=nurse --out runs/nurses
       deeppersona generate -n 100 --focus health=3 --focus work=0.5 --depth 300 --out runs/health
       deeppersona generate -n 100000 --shard 3/16 --out runs/large-3
+      deeppersona generate --country JP --slot 1000000000            one of a billion, alone
       deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --estimate --out runs/written
       deeppersona generate -n 200 --country KE --model openai:gpt-4.1-mini --budget 5 --out runs/written
 
@@ -194,8 +180,13 @@ def command(
     roles, traffic = read_asking(raw) if raw["models"] else ({}, None)
     if not roles and (estimate or raw["budget"] is not None or raw["price"] or read_writing(raw)):
         raise UsageError("there is no model to write: name one with --model SPEC")
+    if slot is not None and (roles or raw["shard"] or formats or book):
+        raise UsageError(
+            "--slot shows one person as figures draw them: leave --model, --shard, --format and --book away"
+        )
+    asked = n if n is not None else file.get("n", 12)
     plan = study.make_plan(
-        n if n is not None else file.get("n", 12), wanted, seed=seed if seed is not None else file.get("seed", 0),
+        asked if slot is None else max(asked, slot + 1), wanted, seed=seed if seed is not None else file.get("seed", 0),
         depth=depth if depth is not None else file.get("depth", 220),
         ratio=parse_ratio(ratio or file.get("ratio", "5:3:2")),
         focus=_focus(pairs(focus, "focus") or file.get("focus", {})),
@@ -204,18 +195,14 @@ def command(
         book=book if book is not None else file.get("book", False), taxonomy=taxonomy,
         writing=study.make_writing(roles, **read_writing(raw)) if roles else None,
     )  # fmt: skip
+    if slot is not None:
+        show_one(study.record_at(plan, slot, taxonomy), as_json)
+        return
     out = out or Path(file.get("out", "runs/run"))
     if not resume and (out / "plan.json").exists():
         raise UsageError(f"{out} already holds a run; choose another --out, or leave --no-resume away to go on with it")
-    shard, over = _elsewhere(shard_text, engine, address, bool(roles))
-    more = [*formats] or ([file["format"]] if isinstance(file.get("format"), str) else list(file.get("format", [])))
-    for name in more:
-        if name not in ("jsonl", *FORMATS):
-            raise unknown("format", name, ["jsonl", *FORMATS])
-    if shard and more:
-        raise UsageError(
-            "a shard is not everybody: leave --format away, and export what deeppersona merge has put together"
-        )
+    over, workers, shard = executor(raw, written=bool(roles))
+    more = _more_formats(formats, file, shard)
     began = time.perf_counter()
     stopped = ""
     if estimate:
@@ -236,22 +223,21 @@ def command(
     if roles and raw["diversity"] != "off":
         write_sameness(out)
     for name in more:
-        if name != "jsonl":
-            export(study.load(out), name, out / f"export-{name}", plan=plan)
+        export(study.load(out), name, out / f"export-{name}", plan=plan)
     _closing(out, plan, people, failed, time.perf_counter() - began, as_json, stopped)
 
 
-def _elsewhere(shard: str | None, engine: str, address: str | None, written: bool) -> tuple[Shard | None, Over]:
-    """Which shard is to be made, and how its parts run. UsageError where that goes with nothing else asked for."""
-    if written and (shard or engine != "local"):
+def _more_formats(formats: tuple[str, ...], file: dict[str, Any], shard: Shard | None) -> list[str]:
+    """The formats to export besides JSON lines, from the flags or the plan file."""
+    more = [*formats] or ([file["format"]] if isinstance(file.get("format"), str) else list(file.get("format", [])))
+    for name in more:
+        if name not in ("jsonl", *FORMATS):
+            raise unknown("format", name, ["jsonl", *FORMATS])
+    if shard and more:
         raise UsageError(
-            "what a model writes is made in one run folder, since it looks back at what was written before and pays from one "
-            "budget; leave --shard and --engine away, and let --concurrency keep the model busy"
+            "a shard is not everybody: leave --format away, and export what deeppersona merge has put together"
         )
-    if address and engine != "ray":
-        raise UsageError("--address names a Ray cluster: add --engine ray")
-    read = Shard.parse(shard, asked_for(click.get_current_context())) if shard else None
-    return read, ray_at(address) if engine == "ray" else over_parts
+    return [name for name in more if name != "jsonl"]
 
 
 def _run_with_bar(

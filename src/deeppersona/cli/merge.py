@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,7 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from deeppersona.runtime.shard import merge
 from deeppersona.studio.gallery import write_gallery
 
-_OF_ONE = ("shard_text", "out", "workers", "resume", "repair", "engine", "address", "as_json")
+if TYPE_CHECKING:
+    from deeppersona.populate import Meant
+
+_OF_ONE = ("shard", "out", "workers", "resume", "repair", "engine", "address", "as_json")
 
 
 def asked_for(context: click.Context) -> str:
@@ -39,9 +43,18 @@ def asked_for(context: click.Context) -> str:
 @click.command("merge")
 @click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to put together.")
+@click.option(
+    "--taxonomy",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Of a population made with another taxonomy: its folder.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=None, help="Of a population: processes that look through it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
-def command(shards: tuple[Path, ...], out: Path, as_json: bool) -> None:
-    r"""Put a run together that was made in shards (generate --shard): the same run, byte for byte, as made by one process.
+def command(shards: tuple[Path, ...], out: Path, folder: Path | None, workers: int | None, as_json: bool) -> None:
+    r"""Put a run together that was made in shards (generate or population, --shard): the same run, byte for byte, as made by one process.
 
     \b
     Examples:
@@ -51,19 +64,44 @@ def command(shards: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     The plans must be the same and all parts there, each as its shard wrote it; what is missing is named, with the command
     that makes it. Parts are linked where the disk can, else copied; shards may be deleted afterwards. Stopped at any
-    moment, the same command goes on.
+    moment, the same command goes on. A population is then looked through as a whole: near-duplicates, quotas, weights, report.
     """
+    meant, taxonomy = _meant(shards, folder)
     columns = (TextColumn("putting parts together"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=None)
         people, failed = merge(shards, out, lambda done, of: bar.update(task, completed=done, total=of))
-    write_gallery(out)
+    summary: dict[str, Any] = {"out": str(out), "shards": len(shards), "people": people, "failures": failed}
+    page = "index.html"
+    if meant is not None:
+        from deeppersona import populate
+
+        made = populate.finish_merged(
+            meant, out, taxonomy, workers=workers, **({"taxonomy_folder": folder} if folder else {})
+        )
+        report, page, failed = made.report or {}, "fidelity.html", made.failures
+        summary |= {"failures": failed, "quota_error": report["quota_error"], "violations": report["violations"]}
+    else:
+        write_gallery(out)
     if as_json:
-        click.echo(json.dumps({"out": str(out), "shards": len(shards), "people": people, "failures": failed}))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"[bold]{people}[/] people of {len(shards)} shards in [bold]{out}[/]"
-        + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else "")
-        + f"\n  open  {out / 'index.html'}\n  read  deeppersona show {out}"
-    )
+        click.echo(json.dumps(summary))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold]{people}[/] people of {len(shards)} shards in [bold]{out}[/]"
+            + (f"; {failed} could not be made, see {out / 'failures.jsonl'}" if failed else "")
+            + f"\n  open  {out / page}\n  read  deeppersona show {out}"
+        )
+    if meant is not None and failed:
+        raise click.exceptions.Exit(1)
+
+
+def _meant(shards: tuple[Path, ...], folder: Path | None) -> tuple[Meant | None, Any]:
+    """What the shards of a population were made for, and its taxonomy; nothing for a run of another kind."""
+    if not any((path / "spec.json").exists() for path in shards):
+        return None, None
+    from deeppersona import populate
+    from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
+
+    taxonomy = read_taxonomy(folder or SHIPPED)
+    return populate.merged(shards, taxonomy), taxonomy

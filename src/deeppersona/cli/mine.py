@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from deeppersona.cli.model_options import asking, read_asking
+from deeppersona.cli.written import usage_line
 from deeppersona.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,18 +41,56 @@ def _progress(as_json: bool) -> Iterator[Callable[[Tally], None]]:
 @click.command("mine")
 @click.argument("corpus", nargs=-1)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("taxonomy-mined"), show_default=True, help="The folder of the taxonomy to be."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("taxonomy-mined"),
+    show_default=True,
+    help="The folder of the taxonomy to be.",
 )
 @click.option("--base", default="shipped", show_default=True, metavar="shipped|empty|FOLDER", help="The tree to grow.")
-@click.option("--map", "layout", default="", metavar="FIELD=COLUMN,...", help="Which columns hold text, speaker, conversation, author, person, title, id.")
-@click.option("--min-support", type=click.IntRange(min=1), default=5, show_default=True, help="People behind an option taken from talk (k-anonymity).")
-@click.option("--min-speakers", type=click.IntRange(min=1), default=3, show_default=True, help="People behind a new attribute.")
-@click.option("--smoothing", type=click.FloatRange(min=1), default=50.0, show_default=True, help="How many people the base's weights stand for.")
-@click.option("--keep-evidence", is_flag=True, help="Keep the (scrubbed) clauses on this machine, not just their hashes.")
-@click.option("--reviewed", type=click.Path(path_type=Path), metavar="review.csv", help="The review an earlier run wrote, edited: keep, path, question, definition.")
+@click.option(
+    "--map",
+    "layout",
+    default="",
+    metavar="FIELD=COLUMN,...",
+    help="Which columns hold text, speaker, conversation, author, person, title, id.",
+)
+@click.option(
+    "--min-support",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="People behind an option taken from talk (k-anonymity).",
+)
+@click.option(
+    "--min-speakers", type=click.IntRange(min=1), default=3, show_default=True, help="People behind a new attribute."
+)
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(min=1),
+    default=50.0,
+    show_default=True,
+    help="How many people the base's weights stand for.",
+)
+@click.option(
+    "--keep-evidence", is_flag=True, help="Keep the (scrubbed) clauses on this machine, not just their hashes."
+)
+@click.option(
+    "--reviewed",
+    type=click.Path(path_type=Path),
+    metavar="review.csv",
+    help="The review an earlier run wrote, edited: keep, path, question, definition.",
+)
 @click.option("--review", is_flag=True, help="Say where the review to edit stands and how to feed it back.")
-@click.option("--replay", type=click.Path(path_type=Path), metavar="log.jsonl", help="Make the taxonomy of a log again; no corpus is read.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes that listen (default: one a core).")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="log.jsonl",
+    help="Make the taxonomy of a log again; no corpus is read.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=None, help="Processes that listen (default: one a core)."
+)
 @asking
 @click.option("--json", "as_json", is_flag=True, help="Print events and the report as JSON lines.")
 def command(
@@ -77,6 +116,9 @@ def command(
     from deeppersona.mining.reader import model_reader
     from deeppersona.mining.report import write_report
     from deeppersona.models.spec import Traffic
+    from deeppersona.runtime.disk import write_whole
+    from deeppersona.runtime.executor import cores
+    from deeppersona.runtime.store import RunFolder
 
     if replay is not None:
         taxonomy = stage.replay(read_log(replay), base, out)
@@ -91,8 +133,14 @@ def command(
     )  # fmt: skip
     with _progress(as_json) as progress, ExitStack() as stack:
         reader = stack.enter_context(model_reader(out / stage.FOLDER / "run.sqlite", roles, traffic)) if roles else None
-        mined = stage.mine(wanted, out, workers=workers or stage.cores(), review=reviewed, reader=reader, progress=progress)
+        mined = stage.mine(
+            wanted, out, workers=workers or cores(), review=reviewed, reader=reader, progress=progress
+        )
     report = write_report(mined, wanted)
+    if roles:
+        paid = RunFolder(out / stage.FOLDER).usage()
+        write_whole(out / stage.FOLDER / "usage.json", json.dumps(paid, indent=2).encode() + b"\n")
+        report = {**report, "usage": paid}
     if as_json:
         click.echo(json.dumps({"event": "mined", "out": str(out), **report}, ensure_ascii=False))
         return
@@ -106,11 +154,18 @@ def _show(report: dict[str, Any], out: Path, review: bool) -> None:
         table.add_column(head, justify="left" if head in ("file", "read as") else "right")
     for f in report["read"]["files"]:
         numbers = (f"{f[key]:,}" for key in ("conversations", "personalisable", "partly", "not", "unreadable"))
-        table.add_row(f["file"], f["layout"].get("form", "") + (f" ({f['layout']['text']})" if "text" in f["layout"] else ""), *numbers)
+        table.add_row(
+            f["file"],
+            f["layout"].get("form", "") + (f" ({f['layout']['text']})" if "text" in f["layout"] else ""),
+            *numbers,
+        )
     console.print(table)
     for f in report["read"]["files"]:
         if f["unreadable"]:
-            click.echo(f"warning: {f['file']}: {f['unreadable']} rows could not be read, the first: {f['first fault']}", err=True)
+            click.echo(
+                f"warning: {f['file']}: {f['unreadable']} rows could not be read, the first: {f['first fault']}",
+                err=True,
+            )
     coverage = report["coverage"]
     console.print(
         f"[bold]{report['attributes']:,}[/] attributes: {report['base attributes']:,} of the base ({coverage['told']} told of), "
@@ -118,8 +173,12 @@ def _show(report: dict[str, Any], out: Path, review: bool) -> None:
     )
     for new in report["new"][:8]:
         console.print(f"  [dim]{new['people']:>5} people[/]  {new['question']}")
+    if "usage" in report:
+        console.print(f"  {usage_line(out / 'mining')}")
     console.print(f"  open    {out / 'mining' / 'report.html'}")
     console.print(f"  check   deeppersona taxonomy check {out}")
     console.print(f"  use     deeppersona generate --taxonomy {out}")
     if review:
-        console.print(f"  review  edit {out / 'mining' / 'review.csv'} (keep, path, question, definition), then the same command with --reviewed {out / 'mining' / 'review.csv'}")
+        console.print(
+            f"  review  edit {out / 'mining' / 'review.csv'} (keep, path, question, definition), then the same command with --reviewed {out / 'mining' / 'review.csv'}"
+        )

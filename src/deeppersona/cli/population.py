@@ -18,13 +18,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deeppersona.cli.running import executor, running
+from deeppersona.cli.show import show_one
 from deeppersona.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from deeppersona.populate import Populated
 
 _LIMIT = re.compile(r"^\s*([a-z_]+)\s*(>=|<=|>|<|==)\s*([0-9.eE+-]+)\s*$")
-_SIGNS: dict[str, Callable[[float, float], bool]] = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le, "==": operator.eq}
+_SIGNS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+}
 
 
 def measures(report: dict[str, Any]) -> dict[str, float]:
@@ -44,16 +51,32 @@ def broken_limits(limits: tuple[str, ...], report: dict[str, Any] | None) -> lis
     known, broken = measures(report or _EMPTY), []
     for limit in limits:
         match = _LIMIT.match(limit)
-        if match is None:
+        number = _number(match[3]) if match else None
+        if match is None or number is None:
             raise UsageError(f"--fail-if {limit!r}: write it as NAME>NUMBER, as in quota_error>0 or p<0.01")
         if match[1] not in known:
             raise unknown("measure in --fail-if", match[1], known)
-        if report is not None and _SIGNS[match[2]](known[match[1]], float(match[3])):
+        if report is not None and _SIGNS[match[2]](known[match[1]], number):
             broken.append(f"{limit.strip()} ({match[1]} is {known[match[1]]:g})")
     return broken
 
 
-_EMPTY: dict[str, Any] = {"joints": [], "quota_error": 0, "failures": 0, "violations": 0, "duplicates": {}, "asked": 0, "people": 0}
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+_EMPTY: dict[str, Any] = {
+    "joints": [],
+    "quota_error": 0,
+    "failures": 0,
+    "violations": 0,
+    "duplicates": {},
+    "asked": 0,
+    "people": 0,
+}
 
 
 @contextmanager
@@ -78,20 +101,42 @@ def _bars(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
 @click.option("--preset", metavar="national|world|panel|cohort|students", help="Start from a preset instead of a file.")
 @click.option("--show", is_flag=True, help="Print the preset (or the specification as it is read) and stop.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a specification and stop.")
-@click.option("-n", "n", type=click.IntRange(min=1), default=None, help="How many people, in place of the specification's.")
+@click.option(
+    "-n", "n", type=click.IntRange(min=1), default=None, help="How many people, in place of the specification's."
+)
 @click.option("--seed", type=int, default=None, help="In place of the specification's.")
-@click.option("--country", multiple=True, metavar="KE|Kenya|IN=3|world", help="In place of the specification's. Repeatable.")
-@click.option("--depth", type=int, default=None, help="Attributes a person besides the core, in place of the specification's.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/population"), show_default=True, help="The run folder.")
-@click.option("--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one.")
+@click.option(
+    "--country", multiple=True, metavar="KE|Kenya|IN=3|world", help="In place of the specification's. Repeatable."
+)
+@click.option(
+    "--depth", type=int, default=None, help="Attributes a person besides the core, in place of the specification's."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/population"), show_default=True, help="The run folder."
+)
+@click.option(
+    "--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one."
+)
 @running
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
-@click.option("--fail-if", "limits", multiple=True, metavar="NAME>NUMBER", help="Exit 1 if it holds: quota_error>0, tv>0.05, p<0.01, violations>0, duplicates>0, failures>0, missing>0, design_effect>2. Repeatable.")
+@click.option(
+    "--fail-if",
+    "limits",
+    multiple=True,
+    metavar="NAME>NUMBER",
+    help="Exit 1 if it holds: quota_error>0, tv>0.05, p<0.01, violations>0, duplicates>0, failures>0, missing>0, design_effect>2. Repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Check that the targets can be met, say what would be made, and stop.")
+@click.option(
+    "--slot",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Make the person of one slot alone and show them; nothing is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     spec: Path | None, preset: str | None, show: bool, schema: bool, n: int | None, seed: int | None, country: tuple[str, ...], depth: int | None,
-    out: Path, folder: Path | None, repair: bool, limits: tuple[str, ...], dry_run: bool, as_json: bool, **raw: Any,
+    out: Path, folder: Path | None, repair: bool, limits: tuple[str, ...], dry_run: bool, slot: int | None, as_json: bool, **raw: Any,
 ) -> None:  # fmt: skip
     r"""Make a population to a specification: exact quotas, right joints, checked people, no doubles; and prove it.
 
@@ -106,7 +151,7 @@ def command(
     Targets that cannot be met together are found before anybody is made, with the smallest set that conflicts. Stopped at any
     moment, the same command goes on where it was and ends with the same bytes.
     """
-    from deeppersona import populate
+    from deeppersona import populate, study
     from deeppersona.population import spec as specs
     from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
@@ -114,35 +159,60 @@ def command(
         click.echo(json.dumps(specs.schema(), indent=1))
         return
     if (spec is None) == (preset is None):
-        raise UsageError("name a specification or a preset, one of them: deeppersona population SPEC.toml, or --preset national")
+        raise UsageError(
+            "name a specification or a preset, one of them: deeppersona population SPEC.toml, or --preset national"
+        )
     if show:
-        click.echo(specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False)
+        click.echo(
+            specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False
+        )
         return
     wanted = specs.preset(preset) if preset else specs.read_spec(spec or Path())
-    given = {"n": n, "seed": seed, "depth": depth}
-    changed = {k: x for k, x in given.items() if x is not None}
-    if country:
-        changed["base"] = wanted.base.model_copy(update={"country": list(country)})
-    wanted = specs.parse_spec({**wanted.model_dump(), **changed, **({"base": changed["base"].model_dump()} if country else {})}, str(spec or preset))
+    changed = {key: x for key, x in (("n", n), ("seed", seed), ("depth", depth)) if x is not None}
+    base = {**wanted.base.model_dump(), **({"country": list(country)} if country else {})}
+    wanted = specs.parse_spec({**wanted.model_dump(), **changed, "base": base}, str(spec or preset))
     broken_limits(limits, None)
     folder = folder or SHIPPED
     taxonomy = read_taxonomy(folder)
     meant = populate.mean(wanted, taxonomy)
     if dry_run:
-        click.echo(f"{meant.plan.n:,} people can be made" + (f" in {meant.cells:,} cells; every quota can be met" if meant.quotas else ""))
+        click.echo(
+            f"{meant.plan.n:,} people can be made"
+            + (f" in {meant.cells:,} cells; every quota can be met" if meant.quotas else "")
+        )
+        return
+    if slot is not None:
+        show_one(study.record_at(meant.plan, slot, taxonomy), as_json)
         return
     began = time.perf_counter()
     over, workers, shard = executor(raw)
     with _bars(as_json) as progress:
         made = populate.populate(
-            meant, out, taxonomy, taxonomy_folder=folder, workers=workers, repair=repair, over=over, shard=shard, progress=progress
+            meant,
+            out,
+            taxonomy,
+            taxonomy_folder=folder,
+            workers=workers,
+            repair=repair,
+            over=over,
+            shard=shard,
+            progress=progress,
         )
     if made.report is None:
-        click.echo(f"{made.people:,} people of shard {shard} are made, in {out}\n  next  when all shards are: deeppersona merge SHARD... --out DIR")
+        click.echo(
+            f"{made.people:,} people of shard {shard} are made, in {out}\n  next  when all shards are: deeppersona merge SHARD... --out DIR"
+        )
+        if made.failures:
+            raise click.exceptions.Exit(1)
         return
     failed = broken_limits(limits, made.report)
     if as_json:
-        click.echo(json.dumps({"out": str(out), "seconds": round(time.perf_counter() - began, 2), "broken": failed, **made.report}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"out": str(out), "seconds": round(time.perf_counter() - began, 2), "broken": failed, **made.report},
+                ensure_ascii=False,
+            )
+        )
     else:
         _closing(made, time.perf_counter() - began)
     for limit in failed:
@@ -160,7 +230,9 @@ def _closing(made: Populated, seconds: float) -> None:
     for ways in (1, 2, 3):
         rows = [j for j in r["joints"] if len(j["dims"]) == ways]
         for j in sorted(rows, key=lambda j: -j["tv"])[: 20 if ways == 1 else 2]:
-            table.add_row(" x ".join(j["dims"]), f"{j['cells']:,}", f"{j['tv']:.4f}", f"{j['floor']:.4f}", f"{j['p_holm']:.3f}")
+            table.add_row(
+                " x ".join(j["dims"]), f"{j['cells']:,}", f"{j['tv']:.4f}", f"{j['floor']:.4f}", f"{j['p_holm']:.3f}"
+            )
     console.print(table)
     said = [f"quota error [bold]{r['quota_error']:,.0f}[/]"] if r["quotas"] else []
     said += [f"{r['violations']} contradictions in {r['checked']:,} checked"]
@@ -170,5 +242,7 @@ def _closing(made: Populated, seconds: float) -> None:
     if "weights" in r:
         said += [f"design effect {r['weights']['design_effect']:.3f}, effective n {r['weights']['effective_n']:,.0f}"]
     console.print("  " + "; ".join(said))
-    console.print(f"  open  {made.out / 'fidelity.html'}\n  read  deeppersona show {made.out}\n  ask   deeppersona query {made.out} \"select ...\"")
+    console.print(
+        f'  open  {made.out / "fidelity.html"}\n  read  deeppersona show {made.out}\n  ask   deeppersona query {made.out} "select ..."'
+    )
     console.print("  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described.")

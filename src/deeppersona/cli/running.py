@@ -37,8 +37,16 @@ def running(command: F) -> F:
     return command
 
 
-def executor(raw: dict[str, Any]) -> tuple[Over, int | None, Shard | None]:
-    """How parts run, in how many processes, and which shard is to be made. UsageError where they do not go together."""
+def executor(raw: dict[str, Any], *, written: bool = False) -> tuple[Over, int | None, Shard | None]:
+    """How parts run, in how many processes, and which shard is to be made; ``written``: by a model.
+
+    UsageError where they do not go together.
+    """
+    if written and (raw["shard"] or raw["engine"] != "local"):
+        raise UsageError(
+            "what a model writes is made in one run folder, since it looks back at what was written before and pays from one "
+            "budget; leave --shard and --engine away, and let --concurrency keep the model busy"
+        )
     if raw["address"] and raw["engine"] != "ray":
         raise UsageError("--address names a Ray cluster: add --engine ray")
     shard = Shard.parse(raw["shard"], asked_for(click.get_current_context())) if raw["shard"] else None

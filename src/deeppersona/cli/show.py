@@ -13,7 +13,7 @@ from rich.table import Table
 
 from deeppersona import study
 from deeppersona.schema.persona import Persona, Trait
-from deeppersona.schema.population import Population
+from deeppersona.schema.population import Population, Record
 from deeppersona.taxonomy.read import shipped_taxonomy
 
 _COLOURS = {
@@ -37,6 +37,14 @@ def _evidence(trait: Trait) -> str:
     if "stratum" in e:
         return f"{e['stratum']}" + (f", p {e['p']}" if "p" in e else "")
     return ", ".join(f"{k}: {x}" for k, x in e.items())
+
+
+def show_one(record: Record, as_json: bool) -> None:
+    """Print one person, to be read, or as the line of JSON that a run has."""
+    if as_json:
+        click.echo(orjson.dumps(record).decode())
+    else:
+        _person(Console(highlight=False), Persona.model_validate(record))
 
 
 def _person(console: Console, persona: Persona) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deeppersona.corpus.export import cell
-from deeppersona.corpus.tables import FOLDER, in_words, tables
+from deeppersona.corpus.tables import in_words, spill_of, tables
 from deeppersona.errors import UsageError
 from deeppersona.runtime.disk import told, whole
 
@@ -50,7 +51,7 @@ class Answer:
 
 @contextmanager
 def asked(
-    run: Path, sql: str, progress: Callable[[int, int], None] = lambda done, people: None
+    run: Path | str, sql: str, progress: Callable[[int, int], None] = lambda done, people: None
 ) -> Iterator[Answer]:  # fmt: skip
     """Ask a run one question; the first question of a run makes its tables (see ``corpus.tables``).
 
@@ -64,7 +65,7 @@ def asked(
         StoreError: the run is damaged or its tables cannot be written.
 
     """
-    duckdb = _duckdb()
+    duckdb, run = _duckdb(), Path(run)
     db = _opened(tables(run, progress), run)
     try:
         yield _answer(duckdb, db, sql)
@@ -72,6 +73,7 @@ def asked(
         raise UsageError(f"{str(error).strip()}\n\n{_listed(db)}") from None
     finally:
         db.close()
+        shutil.rmtree(spill_of(run), ignore_errors=True)
 
 
 def views(run: Path, progress: Callable[[int, int], None] = lambda done, people: None) -> str:
@@ -82,6 +84,7 @@ def views(run: Path, progress: Callable[[int, int], None] = lambda done, people:
         return _listed(db, types=True)
     finally:
         db.close()
+        shutil.rmtree(spill_of(run), ignore_errors=True)
 
 
 def _duckdb() -> Any:
@@ -96,7 +99,7 @@ def _opened(place: Path, run: Path) -> Any:
     """A database in memory with the views and access to their files alone."""
     db = _duckdb().connect(config={
         "autoinstall_known_extensions": False, "autoload_known_extensions": False, "python_enable_replacements": False,
-        "temp_directory": str(run / FOLDER / "spill"),
+        "temp_directory": str(spill_of(run)),
     })  # fmt: skip
     files = sorted(str(file.resolve()) for file in place.glob("*.parquet"))
     for name in _ABOUT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ _FORM = 1  # raised when the tables change, so that those made before are made a
 _CHUNK = 10_000  # people a file: 100 files a million people, 300 MB of memory at depth 220
 _ROW_GROUP = 122_880  # rows, as DuckDB reads them
 _PARALLEL_FROM = 3  # chunks below which starting processes costs more than it saves
-_CORE = ("demographics.", "student.")
+_SPILL = "spill-"
 _TEXTS = ("id", "narrative")
 
 
@@ -57,9 +58,14 @@ def tables(run: Path, progress: Callable[[int, int], None] = lambda done, people
                 _make(folder, records, home / f"new-{place.name}", progress)
                 (home / f"new-{place.name}").replace(place)
             for other in home.iterdir():
-                if other.is_dir() and other != place:
+                if other.is_dir() and other != place and not other.name.startswith(_SPILL):
                     shutil.rmtree(other, ignore_errors=True)
     return place
+
+
+def spill_of(run: Path) -> Path:
+    """Where this process puts by what a question cannot hold in memory."""
+    return run / FOLDER / f"{_SPILL}{os.getpid()}"
 
 
 def _arrow() -> tuple[Any, Any]:

@@ -2,8 +2,8 @@
 
 A table of people found is held against a table of people expected: total variation (half the sum of differences in shares), the
 cell furthest off, and Pearson's chi-square with small cells pooled. Beside the total variation stands what a simple random sample
-of the same size would be off by on average (its *floor*), for no sample of a given size can be expected nearer. P-values come from the
-approximation of Wilson and Hilferty (1931), and are adjusted for the number of tables by Holm's (1979) method.
+of the same size would be off by on average (its *floor*, by de Moivre's formula for the mean absolute deviation of a binomial), for
+no sample of a given size can be expected nearer by chance. P-values are adjusted for the number of tables by Holm's (1979) method.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ Expected = Callable[[tuple[str, ...]], Floats]
 
 @dataclass(frozen=True)
 class Joint:
-    """One table found against expected; shares but for ``worst``, which is in people."""
+    """One table found against expected; shares but for ``worst``, which is in people.
+
+    ``nowhere`` are people found where none can be, which chi-square leaves out; with any, ``p`` is 0.
+    """
 
     dims: tuple[str, ...]
     cells: int
@@ -37,28 +40,45 @@ class Joint:
     chi_square: float
     freedom: int
     p: float
+    nowhere: int = 0
     p_holm: float = 1.0
 
 
+_lgamma = np.vectorize(math.lgamma, otypes=[float])
+
+
 def chi_square_tail(x: float, freedom: int) -> float:
-    """The chance of a chi-square above ``x`` (Wilson and Hilferty 1931; within about .002 from 3 degrees of freedom on)."""
-    if freedom < 1:
+    """The chance of a chi-square above ``x``, by the finite series that whole degrees of freedom have (Abramowitz and Stegun 26.4)."""
+    if freedom < 1 or x <= 0:
         return 1.0
-    if freedom == 1:
-        return math.erfc(math.sqrt(max(x, 0.0) / 2))
-    if freedom == 2:
-        return math.exp(-max(x, 0.0) / 2)
-    spread = 2 / (9 * freedom)
-    return 0.5 * math.erfc(((x / freedom) ** (1 / 3) - (1 - spread)) / math.sqrt(2 * spread))
+    half, odd = x / 2, freedom % 2
+    powers = np.arange(freedom // 2) + odd / 2
+    terms = np.exp(powers * math.log(half) - half - _lgamma(powers + 1.0))
+    return min(math.fsum(terms.tolist()) + (math.erfc(math.sqrt(half)) if odd else 0.0), 1.0)
 
 
-def table_of(codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], over: Sequence[str], weights: Floats | None = None) -> Floats:
+def mean_deviation(n: int, share: Floats) -> Floats:
+    """The mean of ``|k - n share|`` for ``k`` binomial, exactly (de Moivre 1730), shape of ``share``."""
+    p = np.asarray(share, dtype=np.float64)
+    inner = (p > 0) & (p < 1)
+    q = np.where(inner, p, 0.5)
+    k = np.floor(n * q) + 1
+    logs = math.lgamma(n + 1) - _lgamma(k + 1) - _lgamma(n - k + 1) + k * np.log(q) + (n - k + 1) * np.log1p(-q)
+    return np.where(inner, 2 * k * np.exp(logs), 0.0)
+
+
+def table_of(
+    codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], over: Sequence[str], weights: Floats | None = None
+) -> Floats:
     """People (or their weights) by category of ``over``; ``codes`` has a column (people,) a dimension, -1 for none of its categories."""
     shape = tuple(len(dims[d]) for d in over)
     columns = np.stack([codes[d] for d in over]).astype(np.int64) if over else np.zeros((0, 0), dtype=np.int64)
     known = (columns >= 0).all(axis=0)
     flat = np.ravel_multi_index(tuple(columns[:, known]), shape)
-    return np.asarray(np.bincount(flat, None if weights is None else weights[known], math.prod(shape)).reshape(shape), dtype=np.float64)
+    return np.asarray(
+        np.bincount(flat, None if weights is None else weights[known], math.prod(shape)).reshape(shape),
+        dtype=np.float64,
+    )
 
 
 def compare(found: Floats, expected: Floats, dims: Mapping[str, Sequence[str]], over: tuple[str, ...]) -> Joint:
@@ -67,31 +87,54 @@ def compare(found: Floats, expected: Floats, dims: Mapping[str, Sequence[str]], 
     want = expected / max(float(expected.sum()), 1e-300) * n
     gap = found - want
     at = np.unravel_index(int(np.argmax(np.abs(gap))), gap.shape)
-    share = want / n
-    floor = float(np.sqrt(2 * share * (1 - share) / (math.pi * n)).sum() / 2)
-    statistic, freedom = _pooled(found.ravel(), want.ravel())
+    floor = float(mean_deviation(round(n), want / n).sum() / n / 2)
+    nowhere = found[want <= 0].sum()
+    statistic, freedom = _pooled(found[want > 0], want[want > 0])
     return Joint(
         over, int((want > 0).sum()), float(np.abs(gap).sum() / n / 2), floor, float(gap[at]),
-        {d: dims[d][int(k)] for d, k in zip(over, at, strict=True)}, statistic, freedom, chi_square_tail(statistic, freedom),
+        {d: dims[d][int(k)] for d, k in zip(over, at, strict=True)}, statistic, freedom,
+        0.0 if nowhere else chi_square_tail(statistic, freedom), int(nowhere),
     )  # fmt: skip
 
 
 def _pooled(found: Floats, want: Floats) -> tuple[float, int]:
-    """Pearson's statistic and its degrees of freedom; cells that expect few are joined, in the order of what they expect."""
+    """Pearson's statistic and its degrees of freedom over cells (cells,); those that expect few are joined until they expect enough.
+
+    They are joined in the order of what they expect, and what is left over goes to the smallest of the others.
+    """
     order = np.argsort(want, kind="stable")
     found, want = found[order], want[order]
-    if (found[want <= 0] > 0).any():
-        return math.inf, 1  # somebody where nobody can be
-    found, want = found[want > 0], want[want > 0]
-    few = int(np.searchsorted(np.cumsum(want) - want, _FEW)) if len(want) and want[0] < _FEW else 0
-    small = want < _FEW
-    groups = np.where(small, np.floor(np.cumsum(np.where(small, want, 0)) / _FEW), np.arange(len(want)) + len(want) + few)
-    _, group = np.unique(groups, return_inverse=True)
-    f, w = np.bincount(group.ravel(), found), np.bincount(group.ravel(), want)
-    return float(((f - w) ** 2 / w).sum()), max(len(w) - 1, 0)
+    ends, sums = [], 0.0
+    for k, w in enumerate(want.tolist(), 1):
+        sums += w
+        if sums >= _FEW:
+            ends.append(k)
+            sums = 0.0
+    if sums and ends:
+        ends[-1] = len(want)
+    if len(ends) < 2:
+        return 0.0, 0
+    starts = [0, *ends[:-1]]
+    f, w = np.add.reduceat(found, starts), np.add.reduceat(want, starts)
+    return float(((f - w) ** 2 / w).sum()), len(ends) - 1
 
 
-def joints(codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], expected: Expected, ways: int, tick: Callable[[int], None] = lambda n: None) -> list[Joint]:
+def against_target(found: Floats, target: Floats) -> float:
+    """Total variation of people (or weights) from a target in people, in which what has no figure (NaN) counts as one cell."""
+    known = ~np.isnan(target)
+    n, wanted = float(found.sum()) or 1.0, float(np.nansum(target))
+    scale = wanted if known.all() else max(n, wanted)
+    share, want = found[known] / n, target[known] / max(scale, 1e-300)
+    return float(np.abs(share - want).sum() + abs(share.sum() - want.sum())) / 2
+
+
+def joints(
+    codes: Mapping[str, Ints],
+    dims: Mapping[str, Sequence[str]],
+    expected: Expected,
+    ways: int,
+    tick: Callable[[int], None] = lambda n: None,
+) -> list[Joint]:
     """Every margin and joint of the dimensions up to ``ways``-way; the expected table of a smaller one is a sum of a larger one's."""
     names = [d for d in dims if len(dims[d]) > 1]
     ways = min(ways, len(names))
@@ -103,7 +146,10 @@ def joints(codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], expecte
             for some in itertools.combinations(over, k):
                 if some not in tables:
                     tables[some] = whole.sum(axis=tuple(i for i, d in enumerate(over) if d not in some))
-    out = [compare(table_of(codes, dims, over), want, dims, over) for over, want in sorted(tables.items(), key=lambda kv: (len(kv[0]), kv[0]))]
+    out = [
+        compare(table_of(codes, dims, over), want, dims, over)
+        for over, want in sorted(tables.items(), key=lambda kv: (len(kv[0]), kv[0]))
+    ]
     return holm(out)
 
 
@@ -117,7 +163,9 @@ def holm(found: Sequence[Joint]) -> list[Joint]:
     return [Joint(**{**asdict(j), "p_holm": p}) for j, p in zip(found, adjusted, strict=True)]
 
 
-def quota_errors(codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], quotas: Sequence[Margin]) -> list[dict[str, Any]]:
+def quota_errors(
+    codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], quotas: Sequence[Margin]
+) -> list[dict[str, Any]]:
     """For each quota: the people furthest off in a cell; a figure that is no whole number is met by either neighbour."""
     out = []
     for margin in quotas:
@@ -127,7 +175,14 @@ def quota_errors(codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], q
         off = np.where(np.isnan(target), 0.0, off)
         at = np.unravel_index(int(np.argmax(off)), off.shape) if off.size else ()
         cell = {d: dims[d][int(k)] for d, k in zip(margin.dims, at, strict=True)}
-        out.append({"quota": str(margin), "cells": int((~np.isnan(target)).sum()), "error": float(off.max(initial=0.0)), "cell": cell})
+        out.append(
+            {
+                "quota": str(margin),
+                "cells": int((~np.isnan(target)).sum()),
+                "error": float(off.max(initial=0.0)),
+                "cell": cell,
+            }
+        )
     return out
 
 
@@ -135,4 +190,9 @@ def described_weights(weights: Floats) -> dict[str, float]:
     """What a weighting costs: the design effect and effective n of Kish (1965), and its range as ratios to the mean."""
     n, effective = len(weights), effective_n(weights)
     mean = float(weights.mean())
-    return {"design_effect": n / effective, "effective_n": effective, "smallest": float(weights.min() / mean), "largest": float(weights.max() / mean)}
+    return {
+        "design_effect": n / effective,
+        "effective_n": effective,
+        "smallest": float(weights.min() / mean),
+        "largest": float(weights.max() / mean),
+    }

@@ -47,7 +47,7 @@ class Belief:
         mask = np.ones(self.table.shape, dtype=bool)
         if religion is not None and religion.words is not None:
             named = [
-                g in religion.words or f"branch:{b}" in religion.words
+                g in religion.words or f"branch:{b}" in religion.words or f"{g}/{b}" in religion.words
                 for g, b in zip(self.groups, self.branches, strict=True)
             ]
             mask &= (np.array(named) != religion.negated)[:, None]

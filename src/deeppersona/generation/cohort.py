@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import Anchors
-from deeppersona.generation.core import CellDraw, Columns, CountryModel, conditional_cells, country_model, draw_core, walked
+from deeppersona.generation.core import (
+    CellDraw,
+    Columns,
+    CountryModel,
+    conditional_cells,
+    country_model,
+    draw_core,
+    walked,
+)
 from deeppersona.generation.latents import draw_values, latents, personality, spread
 from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema import vocabulary as v

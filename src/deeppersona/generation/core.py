@@ -145,14 +145,13 @@ def conditional_cells(model: CountryModel, anchors: Anchors, youngest: int) -> F
 def world_weights(facts: Facts, anchors: Anchors, youngest: int) -> dict[str, float]:
     """People (thousands) who meet the anchors, by country, where there are any: how the world is shared out."""
     found = {}
+    beyond = set(anchors.clauses) - {"age", "sex", "education", "urban"}
     for code, country in facts.countries.items():
-        if set(anchors.clauses) - {"age", "sex", "education", "urban"}:
-            cells = conditional_cells(blocks_of(facts, code), anchors, youngest)
-        else:
-            cells = anchored(country_cells(facts, country), anchors, youngest)
+        table = blocks_of(facts, code).cells if beyond else country_cells(facts, country)
+        cells = conditional_cells(blocks_of(facts, code), anchors, youngest) if beyond else anchored(table, anchors, youngest)
         if (people := float(cells.sum())) > _SOMEBODY:
             # A country without a table of its own borrows its region's shape, not its size.
-            borrowed = country_cells(facts, country).weight.sum()
+            borrowed = table.weight.sum()
             found[code] = round(people * min((country.figures["population_k"] or borrowed) / borrowed, 1.0), 3) or 0.001
     return found
 
@@ -182,7 +181,7 @@ def walked(weight: Floats, rank: Ints, country: str) -> CellDraw:
 
     def draw(dice: Dice, places: Ints, attempt: int) -> Ints:
         u = dice.uniform("cell") if attempt else evenly(dice, rank[places], 0, country)
-        return _ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)]
+        return np.asarray(_ORDER[np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=AGE.size - 1)])
 
     return draw
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from deeppersona.mining.cues import shipped_cues
 from deeppersona.mining.frames import by_name, proposal
 from deeppersona.mining.learn import learnt
-from deeppersona.mining.match import Matcher, stems
+from deeppersona.mining.match import NEAR_ALONE, Matcher, stems
 from deeppersona.mining.reader import FRAME
 from deeppersona.mining.shelf import Shelf, Support
 from deeppersona.mining.topics import countries
@@ -207,7 +207,10 @@ def _propose(proposals: list[_Proposal], base: Taxonomy, out: Decisions) -> None
             leader.merged.append((one.frame, one.topic))
             out.note("merge", frame=one.frame, topic=one.topic, into=f"{leader.frame}: {leader.topic}", **_counts(one.support))
     for one in leaders:
-        place = placed(base, one.frame, one.topic, one.filled["under"])
+        if (asked := _asked_already(base, one)) is not None:
+            out.note("leave", frame=one.frame, topic=one.topic, why=f"{asked} asks it already", **_counts(one.support))
+            continue
+        place = placed(base, one.frame, _told(one), one.filled["under"])
         path = f"{place}.{one.filled['leaf']}"
         if path in base or path in out.new:
             out.note("leave", frame=one.frame, topic=one.topic, why=f"{path} is there already", **_counts(one.support))
@@ -221,6 +224,21 @@ def _propose(proposals: list[_Proposal], base: Taxonomy, out: Decisions) -> None
         out.new[path] = attribute
         out.topics[path] += [(one.frame, one.topic), *one.merged]
         out.note("add", frame=one.frame, topic=one.topic, path=path, attribute=_dumped(attribute), **_counts(one.support))
+
+
+def _told(one: _Proposal) -> str:
+    """What a proposal is about, to be placed by: a model's words are better read with their question."""
+    return f"{one.topic} {one.filled['question']}" if one.frame == FRAME else one.topic
+
+
+def _asked_already(base: Taxonomy, one: _Proposal) -> str | None:
+    """The attribute of the base that asks what a model has just worded, if one does: its topic alone did not show it."""
+    if one.frame != FRAME or not len(base):
+        return None
+    attributes, vectors = _tree(base)
+    near = cosine(default_embedder().embed([_told(one)]), vectors)[0]
+    best = int(np.argmax(near))
+    return attributes[best].path if near[best] >= NEAR_ALONE else None
 
 
 def _led(proposals: Sequence[_Proposal]) -> Iterable[tuple[_Proposal, _Proposal | None]]:
@@ -262,7 +280,7 @@ def placed(base: Taxonomy, frame: str, topic: str, under: Sequence[str]) -> str:
         near = next((branch for branch, words in _OF_PEOPLE.items() if any(w in topic for w in words)), "relationships.family")
         return near if near in base.nodes or not len(base) else under[0]
     usual = next((branch for branch in under if branch in base.nodes), under[0])
-    if frame not in _OF_THINGS or not len(base):
+    if (frame not in _OF_THINGS and frame != FRAME) or not len(base):
         return usual
     attributes, vectors = _tree(base)
     cosines = cosine(default_embedder().embed([topic]), vectors)[0]
@@ -270,7 +288,7 @@ def placed(base: Taxonomy, frame: str, topic: str, under: Sequence[str]) -> str:
     for k in np.argsort(-cosines, kind="stable")[:_NEIGHBOURS]:
         votes[attributes[k].subtree] += max(float(cosines[k]), 0.0) ** 4
     best = max(sorted(votes), key=lambda branch: votes[branch])
-    return best if votes[best] >= _NEAR_VOTES else usual
+    return best if votes[best] >= _NEAR_VOTES or frame == FRAME else usual  # a model's topic has no usual place
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from deeppersona.mining.listen import Heard, digest, listen, unit_of, without_qu
 from deeppersona.mining.merge import Terms, decide
 from deeppersona.mining.reader import ModelReader
 from deeppersona.mining.shelf import Shelf
-from deeppersona.runtime.executor import cores, over_parts
+from deeppersona.runtime.executor import over_parts
 from deeppersona.runtime.store import told, write_whole
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, taxonomy_files

@@ -32,6 +32,10 @@ _MOST = 12  # readings taken from one text
 _WORDED = 6  # topics worded in one call
 _SELF = re.compile(r"\b(?:i|i'm|i’m|im|my|me|we|our)\b", re.I)
 _NAMES = re.compile(r"^(?!(?:how|why|do|does|can|should|is|am|looking)\b)(?!.*\b(?:i|my|me)\b)[a-z][a-z '/-]{2,40}$")  # no question, no self
+_TO_YOU = re.compile(r"\byou(?:r|rs|rself)?\b", re.I)
+_IN_GENERAL = re.compile(r"\bmost (?:common|effective|typical)\b", re.I)
+_FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|me|myself)\b", re.I)
+_ANSWER_WORDS = 7
 _VALUE_WORDS = 8  # a value is a few words; a small model copies the sentence
 T = TypeVar("T")
 
@@ -143,10 +147,14 @@ def _wording(value: Any) -> dict[str, Any]:
     question, definition = (str(value.get(key) or "").strip() for key in ("question", "definition"))
     answers = value.get("answers")
     words = list(dict.fromkeys(str(a).strip().rstrip(".") for a in answers)) if isinstance(answers, list) else []
-    if not question.endswith("?") or len(definition) < 8:
-        raise Fault("a question that ends with a question mark, and a definition")
-    if not 3 <= len(words) <= 6 or any(not 1 <= len(w) <= 60 for w in words):
+    if not question.endswith("?") or not _TO_YOU.search(question) or _IN_GENERAL.search(question):
+        raise Fault("a question put to one person about themselves, with the word you or your, that ends with a question mark")
+    if len(definition) < 8:
+        raise Fault("a definition of one sentence")
+    if not 3 <= len(words) <= 6 or any(len(w) > 60 or not 1 <= len(w.split()) <= _ANSWER_WORDS for w in words):
         raise Fault("four to six different answers of a few words")
+    if any(_FIRST_PERSON.search(w) for w in words) or len({" ".join(w.casefold().split()[:2]) for w in words if " " in w}) == 1:
+        raise Fault("answers that differ from their first word on, without I or my, as: never; now and then; every day")
     return {"name": name, "question": question, "definition": definition, "answers": words}
 
 

@@ -22,18 +22,20 @@ from deeppersona.generation.cells import AGE, EDUCATION, SEX, URBAN
 from deeppersona.generation.cohort import Cohort, draw_cohort, merge
 from deeppersona.generation.core import CellDraw, CountryModel, conditional_cells, evenly
 from deeppersona.generation.engine import Engine, dice_of
-from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, OTHER, Dimension, dimension
+from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension, dimension
 from deeppersona.population.frame import Frame, with_clauses
 from deeppersona.population.margins import Margin, fit
 from deeppersona.population.rounding import Slots, controlled_rounding
 from deeppersona.population.spec import Margin as Figures
 from deeppersona.population.spec import Spec
 from deeppersona.runtime.seed import Dice, Floats, Ints
+from deeppersona.schema.condition import Clause
 from deeppersona.schema.plan import Allocation, Plan
 from deeppersona.schema.taxonomy import Taxonomy
 
 _ORDER = np.lexsort((EDUCATION, AGE, SEX, URBAN))  # as ``core`` walks them
-_KEPT = 20_000  # conditioned tables of cells kept in memory
+_TURNS = 50  # roundings tried before shares are said not to be met by neighbouring whole numbers
+_KEPT = 6_000_000  # cells of conditioned tables kept in memory, 16 bytes each
 
 
 def field_of(name: str) -> str:
@@ -48,13 +50,33 @@ def dimensions_of(spec: Spec, names: Sequence[str], frame: Frame) -> dict[str, D
     out: dict[str, Dimension] = {}
     for name in dict.fromkeys(field_of(n) for n in names):
         raw = written.get(name)
+        if name == "country" and (raw is None or any("country" in map(field_of, m.over) for m in spec.quota)):
+            if raw is not None:
+                raise UsageError(
+                    "quotas count countries one by one; leave country out of [dimensions], or count by region"
+                )
+            out[name] = each_country(frame)
+            continue
         if raw is None:
             named = [row[m_over.index(name)] for m in (*spec.quota, *spec.target)
                      if name in (m_over := [field_of(d) for d in m.over]) for row, _ in m.rows()[1]]  # fmt: skip
             raw = list(dict.fromkeys(named))
-        listed = raw if isinstance(raw, dict) else [str(x) for x in raw]
+        listed = {k: _words(x) for k, x in raw.items()} if isinstance(raw, dict) else [_words(x) for x in raw]
         out[name] = dimension(name, listed, frame.facts, list(frame.countries), frame.youngest)
     return out
+
+
+def each_country(frame: Frame) -> Dimension:
+    """The countries of the frame, each a category, in its order."""
+    return Dimension(
+        "country",
+        {c: Clause("country", words=frozenset([c])) for c in frame.countries},
+        {c: c for c in frame.countries},
+    )
+
+
+def _words(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def margin_of(
@@ -65,6 +87,8 @@ def margin_of(
     ``base`` are shares over the dimensions in ``order``, whose own are taken where the figures ask for them.
     """
     over = tuple(field_of(d) for d in figures.over)
+    if strange := [d for d in over if d not in dims]:
+        raise unknown(f"dimension in {figures.told}:", strange[0], dims)
     shape = tuple(len(dims[d].categories) for d in over)
     if figures.base:
         target = base.sum(axis=tuple(k for k, d in enumerate(order) if d not in over))
@@ -79,7 +103,7 @@ def margin_of(
         if number < 0 or not math.isfinite(number):
             raise UsageError(f"{figures.told}: {', '.join(words)} is {number:g}; a figure is 0 or more")
         target[place] = number
-    if kind == "people":
+    if kind == "people" and not figures.of_base:
         if (np.nan_to_num(target) % 1).any():
             raise UsageError(f"{figures.told}: people come in whole numbers; write share for shares")
         return Margin(over, target, figures.told), True
@@ -89,14 +113,11 @@ def margin_of(
 def _shares(figures: Figures, target: Floats) -> Floats:
     """Shares of 1: as given where they are, of 100 where they add up to that, else of their sum where they are complete."""
     total = float(np.nansum(target))
-    if abs(total - 1) < 1e-3:
-        return np.where(np.isnan(target), 0.0, target) / total
-    if abs(total - 100) < 0.1:
+    table = figures.counts or figures.of_base  # of everybody: what it leaves out is nobody
+    if abs(total - 1) < 1e-3 or abs(total - 100) < 0.1 or (table and total > 0):
         return np.where(np.isnan(target), 0.0, target) / total
     if total < 1:
         return target
-    if figures.file is not None or figures.name:
-        return np.where(np.isnan(target), 0.0, target) / total  # counts or weights of a table of everybody
     raise UsageError(f"{figures.told}: the shares add up to {total:g}; they are shares of 1 (or of 100)")
 
 
@@ -127,33 +148,72 @@ def allot(spec: Spec, n: int, frame: Frame) -> Allotted | None:
     named = [d for m in (*spec.quota, *own_table(spec)) for d in m.over]
     dims = dimensions_of(spec, [d for d in named if field_of(d) != "country"], frame)
     base = frame.table(list(dims.values()))
-    country = Dimension("country", {c: dimension("country", [c], frame.facts, [c]).clauses[c] for c in codes}, {c: c for c in codes})
-    dims = {"country": country, **dims}
+    dims = {"country": each_country(frame), **dims}
+    own = [margin_of(m, dims, n, base, tuple(dims), frame.facts)[0] for m in own_table(spec)]
+    base = fit(base / base.sum() * n, {d: dim.categories for d, dim in dims.items()}, own).table
+    if len(codes) == 1 or any(field_of(d) in ("country", "region") for d in named):
+        return settle(spec, n, dims, base, frame.facts, own)
+    shares = base.sum(axis=tuple(range(1, base.ndim)))
+    countries = Margin(("country",), shares / shares.sum() * n, "countries of the base")
+    return settle(spec, n, dims, base, frame.facts, own, [countries])
+
+
+def settle(
+    spec: Spec, n: int, dims: dict[str, Dimension], base: Floats, facts: Facts, own: Sequence[Margin] = (), kept: Sequence[Margin] = ()
+) -> Allotted:  # fmt: skip
+    """Whole counts over ``dims`` that meet the quotas of a specification.
+
+    Quotas in people are exact, those in shares met by either neighbouring whole number. ``own`` are margins that the base meets
+    already, to be kept where there is no quota; ``kept`` some to be kept beside them. UsageError where the quotas cannot be met.
+    """
     order = tuple(dims)
     labels = {d: dims[d].categories for d in order}
-    made = [margin_of(m, dims, n, base, order, frame.facts) for m in spec.quota]
-    own = [margin_of(m, dims, n, base, order, frame.facts)[0] for m in own_table(spec)]
-    quotas = [m for m, _ in made]
+    made = [margin_of(m, dims, n, base, order, facts) for m in spec.quota]
+    quotas = tuple(m for m, _ in made)
     _check_totals(quotas, n)
-    fitted = base / base.sum() * n
-    margins = [*quotas, *own, Margin((), np.array(float(n)), "the size of the population")]
-    if len(codes) > 1 and not any(d in ("country", "region") for m in (*quotas, *own) for d in m.dims):
-        margins.append(Margin(("country",), base.sum(axis=tuple(range(1, base.ndim))) / base.sum() * n, "countries of the base"))
-    fitted = fit(fitted, labels, margins).table
-    hard = [m for m, exact in made if exact]
-    near = [m.dims for m, exact in made if not exact]
-    counts = controlled_rounding(fitted, labels, hard, near, seed=spec.seed).counts
+    whole = Margin((), np.array(float(n)), "the size of the population")
+    fitted = fit(base / base.sum() * n, labels, [*quotas, *kept, whole]).table
+    counts = _rounded(
+        fitted,
+        labels,
+        [m for m, exact in made if exact],
+        [m for m, exact in made if not exact] or ([] if made else own),
+        spec.seed,
+    )
     flat = counts.ravel()
     some = np.flatnonzero(flat)
     allocation = Allocation(
-        dims={d: dict(dims[d].written) for d in order}, counts=tuple(zip(some.tolist(), flat[some].tolist(), strict=True))
+        dims={d: dict(dims[d].written) for d in order},
+        counts=tuple(zip(some.tolist(), flat[some].tolist(), strict=True)),
     )
-    return Allotted(dims, fitted, counts, tuple(quotas), allocation)
+    return Allotted(dims, fitted, counts, quotas, allocation)
+
+
+def _rounded(
+    fitted: Floats, labels: Mapping[str, Sequence[str]], hard: Sequence[Margin], near: Sequence[Margin], seed: int
+) -> Ints:
+    """The table in whole people: hard margins exact, figures of the near ones either neighbouring whole number."""
+    for turn in range(_TURNS):
+        counts = controlled_rounding(
+            fitted, labels, hard, [m.dims for m in near], seed=f"{seed}/{turn}" if turn else seed
+        ).counts
+        if all(_neighbours(counts, labels, m) for m in near):
+            return counts
+    raise UsageError(
+        f"no whole people were found that meet the shares of {', '.join(str(m) for m in near)} to the neighbouring whole number each; "
+        "leave one of these quotas out, or make it a target"
+    )
+
+
+def _neighbours(counts: Ints, labels: Mapping[str, Sequence[str]], margin: Margin) -> bool:
+    names, target = list(labels), np.asarray(margin.target, dtype=float)
+    found = np.einsum(counts, list(range(len(names))), [names.index(d) for d in margin.dims])
+    return bool((np.isnan(target) | (np.abs(found - target) < 1 - 1e-9) | (np.abs(found - target) < 1e-6)).all())
 
 
 def own_table(spec: Spec) -> tuple[Figures, ...]:
     """The user's own table of the base, which is among the targets (see ``spec.read_spec``) and holds for the draw too."""
-    return tuple(m for m in spec.target if m.name.startswith("base.table"))
+    return tuple(m for m in spec.target if m.of_base)
 
 
 def _check_totals(quotas: Sequence[Margin], n: int) -> None:
@@ -161,32 +221,57 @@ def _check_totals(quotas: Sequence[Margin], n: int) -> None:
         target = np.asarray(margin.target, dtype=float)
         total = float(np.nansum(target))
         if not np.isnan(target).any() and abs(total - n) > 0.5:
-            raise UsageError(f"the quota {margin} adds up to {total:,.10g}, not to the {n:,} people asked for; mend it, set n to {total:,.10g}, or write shares")
+            raise UsageError(
+                f"the quota {margin} adds up to {total:,.10g}, not to the {n:,} people asked for; mend it, set n to {total:,.10g}, or write shares"
+            )
         if total > n + 0.5:
             raise UsageError(f"the quota {margin} asks for {total:,.10g} people of {n:,}")
+
+
+class _Tables(OrderedDict[tuple[str, int], tuple[Ints, Floats]]):
+    """Conditioned tables by country and combination of categories; the oldest give way, so that memory stays flat."""
+
+    size = 0
+
+    def keep(self, key: tuple[str, int], table: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+        """Keep a table, and give it back."""
+        self[key] = table
+        self.size += len(table[0])
+        while self.size > _KEPT and len(self) > 1:
+            self.size -= len(self.popitem(last=False)[1][0])
+        return table
 
 
 class AllottedEngine(Engine):
     """Makes the people of a plan with quotas: each slot within its cell."""
 
+    @property
+    def allocation(self) -> Allocation:
+        """The counts of the plan. UsageError where it has none."""
+        if self.plan.allocation is None:
+            raise UsageError("the plan has no quotas; make it with Engine")
+        return self.plan.allocation
+
     @cached_property
     def dims(self) -> dict[str, Dimension]:
         """The dimensions of the quotas."""
-        allocation = self.plan.allocation
-        assert allocation is not None  # noqa: S101 - what makes it this engine
+        allocation = self.allocation
         codes = list(allocation.dims["country"])
-        return {d: dimension(d, {k: w for k, w in raw.items() if w != OTHER} or raw, self.facts, codes, self.youngest) for d, raw in allocation.dims.items() if d != "country"}
+        return {
+            d: dimension(d, raw, self.facts, codes, self.youngest)
+            for d, raw in allocation.dims.items()
+            if d != "country"
+        }
 
     @cached_property
     def _slots(self) -> tuple[Slots, Ints, tuple[int, ...]]:
-        allocation = self.plan.allocation
-        assert allocation is not None  # noqa: S101
+        allocation = self.allocation
         cells, counts = (np.array(column, dtype=np.int64) for column in zip(*allocation.counts, strict=True))
         return Slots(counts, self.plan.seed), cells, tuple(len(raw) for raw in allocation.dims.values())
 
     @cached_property
-    def _tables(self) -> OrderedDict[tuple[str, int], tuple[Ints, Floats]]:
-        return OrderedDict()
+    def _tables(self) -> _Tables:
+        return _Tables()
 
     def place_of(self, slots: Sequence[int]) -> tuple[Ints, Ints]:
         """The categories of slots by dimension, shape (dims, slots), the country first; and each slot's number in its cell."""
@@ -196,27 +281,41 @@ class AllottedEngine(Engine):
 
     def cohort(self, slots: Sequence[int], attempt: int = 0) -> Cohort:
         """Draw the cores of some slots, each within the cell of its quotas."""
-        assert self.plan.allocation is not None  # noqa: S101
-        codes = np.array(list(self.plan.allocation.dims["country"]))
+        codes = np.array(list(self.allocation.dims["country"]))
         place, number = self.place_of(slots)
         names = list(self.dims)
         drawn = [k for k, d in enumerate(names, 1) if d in BLOCK_FIELDS]
-        groups, group = np.unique(place[drawn], axis=1, return_inverse=True) if drawn else (np.zeros((0, 1), dtype=np.int64), np.zeros(len(slots), dtype=np.int64))
+        groups, group = (
+            np.unique(place[drawn], axis=1, return_inverse=True)
+            if drawn
+            else (np.zeros((0, 1), dtype=np.int64), np.zeros(len(slots), dtype=np.int64))
+        )
         parts, index = [], []
         for g in range(groups.shape[1]):
             rows = np.flatnonzero(group.ravel() == g)
-            clauses = [tuple(self.dims[names[k - 1]].clauses.values())[c] for k, c in zip(drawn, groups[:, g], strict=True)]
-            anchors = with_clauses(self.anchors, clauses)
+            clauses = [
+                tuple(self.dims[names[k - 1]].clauses.values())[c] for k, c in zip(drawn, groups[:, g], strict=True)
+            ]
+            anchors = with_clauses(self.anchors, clauses, self.facts)
             if anchors is None:
                 raise UsageError("the plan's quotas and conditions leave a cell with nobody; it was changed by hand")
-            parts.append(self._drawn_in([slots[i] for i in rows], codes[place[0, rows]], place[:, rows], number[rows], anchors, g, attempt))
+            parts.append(
+                self._drawn_in(
+                    [int(slots[i]) for i in rows.tolist()],
+                    codes[place[0, rows]],
+                    place[:, rows],
+                    number[rows],
+                    anchors,
+                    attempt,
+                )
+            )
             index.append(rows)
         whole = merge(parts) if len(parts) > 1 else parts[0]
         back = np.argsort(np.concatenate(index), kind="stable")
         return self._held(whole.in_order(back), place)
 
     def _drawn_in(
-        self, slots: Sequence[int], country: NDArray[np.str_], place: Ints, number: Ints, anchors: Anchors, group: int, attempt: int
+        self, slots: Sequence[int], country: NDArray[np.str_], place: Ints, number: Ints, anchors: Anchors, attempt: int
     ) -> Cohort:  # fmt: skip
         """Draw people who meet the same conditions, each in the cells of their own categories."""
         masked = [k for k, d in enumerate(self.dims, 1) if d in CELL_FIELDS]
@@ -225,7 +324,10 @@ class AllottedEngine(Engine):
 
         def draw_cell(model: CountryModel, index: Ints) -> CellDraw:
             kinds, kind = np.unique(whole[index], return_inverse=True)
-            tables = [self._cells_of(model, int(w), place[:, index[np.argmax(kind == k)]], masked, anchors) for k, w in enumerate(kinds)]
+            tables = [
+                self._cells_of(model, int(w), place[:, index[np.argmax(kind == k)]], masked, anchors)
+                for k, w in enumerate(kinds)
+            ]
             starts = Dice(self.plan.seed, kinds).uniform(f"cell start {model.country.iso2}")
 
             def draw(dice: Dice, places: Ints, again: int) -> Ints:
@@ -238,7 +340,9 @@ class AllottedEngine(Engine):
                 for k in np.unique(some).tolist():
                     cells, running = tables[k]
                     mine = some == k
-                    out[mine] = cells[np.searchsorted(running, u[mine] * running[-1], side="right").clip(max=len(cells) - 1)]
+                    out[mine] = cells[
+                        np.searchsorted(running, u[mine] * running[-1], side="right").clip(max=len(cells) - 1)
+                    ]
                 return out
 
             return draw
@@ -247,7 +351,9 @@ class AllottedEngine(Engine):
         even = at if self.plan.even else None
         return draw_cohort(self.facts, dice, country, at, anchors, self.youngest, {}, draw_cell=draw_cell, even=even)
 
-    def _cells_of(self, model: CountryModel, whole: int, place: Ints, masked: Sequence[int], anchors: Anchors) -> tuple[Ints, Floats]:
+    def _cells_of(
+        self, model: CountryModel, whole: int, place: Ints, masked: Sequence[int], anchors: Anchors
+    ) -> tuple[Ints, Floats]:
         """The cells of a combination of categories that have anybody, as they are walked, and the running sum of people there."""
         key = (model.country.iso2, whole)
         known = self._tables.get(key)
@@ -258,10 +364,10 @@ class AllottedEngine(Engine):
                 weight = weight * self.dims[names[k - 1]].masks[place[k]]
             cells = _ORDER[weight[_ORDER] > 0]
             if not len(cells):
-                raise UsageError(f"a cell of the plan's quotas has nobody in {model.country.name}; the plan was changed by hand")
-            known = self._tables[key] = (cells, np.cumsum(weight[cells]))
-            if len(self._tables) > _KEPT:
-                self._tables.popitem(last=False)
+                raise UsageError(
+                    f"a cell of the plan's quotas has nobody in {model.country.name}; the plan was changed by hand"
+                )
+            known = self._tables.keep(key, (cells, np.cumsum(weight[cells])))
         return known
 
     def _held(self, cohort: Cohort, place: Ints) -> Cohort:

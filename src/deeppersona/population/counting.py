@@ -12,7 +12,6 @@ import numpy as np
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.population.dimension import Dimension
 from deeppersona.runtime.seed import Ints
-from deeppersona.schema import vocabulary as v
 
 _PUPILS = {"student.grade": "grade", "student.academic.cluster": "cluster", "student.academic.level": "level"}
 
@@ -58,14 +57,11 @@ def core_of(record: Mapping[str, Any]) -> dict[str, Any]:
     country = out.get("country")
     if country is not None:
         out["region"] = _region(country)
-    if "religion" in out:
-        out["religion"] = _faith(out["religion"])
+        if "religion" in out:
+            out["religion"] = _faiths(country).get(out["religion"], ("other",))
     if "employment_status" in out and "occupation" in out:
         out["occupation"] = (out["occupation"], str(out["employment_status"]).replace(" ", "_"))
     return out
-
-
-_PLAIN = {"no religion": "none", "folk religion": "folk", "another religion": "other"}
 
 
 @lru_cache(maxsize=512)
@@ -73,13 +69,19 @@ def _region(country: str) -> str:
     return shipped_facts().countries[country].region
 
 
-@lru_cache(maxsize=4096)
-def _faith(words: str) -> tuple[str, ...]:
-    """The group of a religion and, where it is one, its branch, as conditions name them."""
-    if words in _PLAIN:
-        return (_PLAIN[words],)
-    group, _, branch = words.partition(" (")
-    if group.casefold() in v.RELIGION:
-        return (group.casefold(), f"branch:{branch[:-1]}") if branch else (group.casefold(),)
-    row = next((r for r in shipped_facts().rows("religion.csv") if r["branch"] == words), None)
-    return (row["religion"], f"branch:{words}") if row else ("other",)
+@lru_cache(maxsize=512)
+def _faiths(country: str) -> dict[str, tuple[str, ...]]:
+    """How the religions of a country are told (``Person.religion_words``) -> the words that conditions know them by."""
+    facts = shipped_facts()
+    out: dict[str, tuple[str, ...]] = {"no religion": ("none", "none/")}
+    for row in facts.religion(facts.countries[country]).rows:
+        group, branch = row["religion"], row["branch"]
+        if group in ("folk", "other"):
+            told = branch or {"folk": "folk religion", "other": "another religion"}[group]
+        elif group != "none":
+            named = branch and not branch.startswith("other ")
+            told = f"{group.capitalize()} ({branch})" if named else group.capitalize()
+        else:
+            continue
+        out[told] = (group, f"branch:{branch}", f"{group}/{branch}") if branch else (group, f"{group}/")
+    return out

@@ -15,29 +15,45 @@ import numpy as np
 
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import Anchors
-from deeppersona.generation.core import blocks_of, conditional_cells
+from deeppersona.generation.cells import Block
+from deeppersona.generation.core import CountryModel, blocks_of, conditional_cells
 from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension
 from deeppersona.runtime.seed import Floats, Ints
 from deeppersona.schema.condition import Clause
 
 _SOMEBODY = 1e-9  # share of people
+_KEYS = (
+    ("marital", "children"),
+    ("status", "occupation"),
+    ("religion", "language"),
+    ("city",),
+)  # of CountryModel.blocks
 
 
-def both(one: Clause | None, other: Clause) -> Clause | None:
-    """A clause that holds where two on one key hold; None where nobody can."""
-    if one is None:
+def both(one: Clause | None, other: Clause, facts: Facts) -> Clause | None:
+    """A clause that holds where two on one key, both of numbers or both of words, hold; None where nobody can."""
+    if one is None or one == other:
         return other
-    if one.words is None and other.words is None:
+    if one.words is None or other.words is None:
         low, high = max(one.low, other.low), min(one.high, other.high)
         return Clause(other.key, low, high) if low <= high else None
-    if one.words is None or other.words is None:
-        return other if one.words is None else one  # one kind of test a key: only levels of schooling have two
+    if other.key == "religion":  # a group holds its branches
+        one, other = _by_branch(one, facts), _by_branch(other, facts)
+    mine, theirs = one.words or frozenset(), other.words or frozenset()
     if one.negated == other.negated:
-        words = one.words | other.words if one.negated else one.words & other.words
+        words = mine | theirs if one.negated else mine & theirs
         return Clause(other.key, words=words, negated=one.negated) if words else None
-    kept, left = (other, one) if one.negated else (one, other)
-    words = (kept.words or frozenset()) - (left.words or frozenset())
+    words = theirs - mine if one.negated else mine - theirs
     return Clause(other.key, words=words) if words else None
+
+
+def _by_branch(clause: Clause, facts: Facts) -> Clause:
+    """A clause on religion in the smallest words there are: ``christian/Catholic``, ``hindu/``."""
+    rows = {(r["religion"], r["branch"]) for r in facts.rows("religion.csv")}
+    rows |= {(group, "") for group, _ in rows} | {("none", "")}
+    words = clause.words or frozenset()
+    named = {f"{g}/{b}" for g, b in rows if ({g, f"{g}/{b}"} | ({f"branch:{b}"} if b else set())) & words}
+    return Clause(clause.key, words=frozenset(named), negated=clause.negated)
 
 
 @dataclass(frozen=True)
@@ -51,9 +67,10 @@ class Frame:
 
     def table(self, dims: Sequence[Dimension], tick: Callable[[str], None] = lambda code: None) -> Floats:
         """Shares of people by country x ``dims``, shape (countries, categories of each...); the whole is 1."""
-        return self.joint(dims, self._whole, tick)
+        return self.joint(dims, self.whole, tick)
 
-    def _whole(self, code: str) -> list[tuple[Anchors, Floats]]:
+    def whole(self, code: str) -> list[tuple[Anchors, Floats]]:
+        """The people meant of one country, as shares of all: (the conditions they meet, people by cell)."""
         cells = conditional_cells(blocks_of(self.facts, code), self.anchors, self.youngest)
         return [(self.anchors, cells / max(cells.sum(), 1e-300) * self.countries[code] / sum(self.countries.values()))]
 
@@ -77,14 +94,16 @@ class Frame:
         inside = np.flatnonzero(people > 0)
         index, size = _cell_index([d for d in dims if d.field in CELL_FIELDS], inside)
         before = [block.likelihood(anchors) for block in model.blocks]
+        likelihood = _Likelihoods(model)
         out = np.zeros([*(len(dims[k].categories) for k in drawn), size])
         for places in itertools.product(*(range(len(dims[k].categories)) for k in drawn)):
-            wanted = with_clauses(anchors, [tuple(dims[k].clauses.values())[p] for k, p in zip(drawn, places, strict=True)])
+            clauses = [tuple(dims[k].clauses.values())[p] for k, p in zip(drawn, places, strict=True)]
+            wanted = with_clauses(anchors, clauses, self.facts)
             if wanted is None:
                 continue
             share = np.ones(len(inside))
-            for block, base in zip(model.blocks, before, strict=True):
-                if (now := block.likelihood(wanted)) is not None:
+            for k, base in enumerate(before):
+                if (now := likelihood.of(k, wanted)) is not None:
                     share *= now[inside] / (np.maximum(base[inside], 1e-300) if base is not None else 1.0)
             out[places] = np.bincount(index, people[inside] * share, size)
         shape = [len(dims[k].categories) for k in drawn] + [len(d.categories) for d in dims if d.field in CELL_FIELDS]
@@ -101,11 +120,26 @@ class Frame:
         return next((k for k, clause in enumerate(dim.clauses.values()) if clause.holds(value)), 0)
 
 
-def with_clauses(anchors: Anchors, clauses: Sequence[Clause]) -> Anchors | None:
+class _Likelihoods:
+    """How likely conditions are in every cell, by block of a country's model; each worked out once."""
+
+    def __init__(self, model: CountryModel) -> None:
+        self._blocks: Sequence[Block] = model.blocks
+        self._known: dict[tuple[int, tuple[Clause | None, ...]], Floats | None] = {}
+
+    def of(self, block: int, anchors: Anchors) -> Floats | None:
+        """As ``Block.likelihood``, shape (cells,)."""
+        key = (block, tuple(anchors.get(k) for k in _KEYS[block]))
+        if key not in self._known:
+            self._known[key] = self._blocks[block].likelihood(anchors)
+        return self._known[key]
+
+
+def with_clauses(anchors: Anchors, clauses: Sequence[Clause], facts: Facts) -> Anchors | None:
     """The anchors with more clauses; None where nobody can meet them all."""
     held = dict(anchors.clauses)
     for clause in clauses:
-        joined = both(held.get(clause.key), clause)
+        joined = both(held.get(clause.key), clause, facts)
         if joined is None:
             return None
         held[clause.key] = joined
@@ -118,5 +152,3 @@ def _cell_index(dims: Sequence[Dimension], inside: Ints) -> tuple[Ints, int]:
     for d in dims:
         index = index * len(d.categories) + d.masks[:, inside].argmax(axis=0)
     return index, math.prod(len(d.categories) for d in dims)
-
-

@@ -74,7 +74,9 @@ def judge_run(
                 async with places:
                     pairs = told_pairs(persona, taxonomy)
                     found = (
-                        await judge.clashes([(text, drawn) for _, text, drawn in pairs], int(label_key(persona.id)) & 0x7FFFFFFF)
+                        await judge.clashes(
+                            [(text, drawn) for _, text, drawn in pairs], int(label_key(persona.id)) & 0x7FFFFFFF
+                        )
                         if pairs
                         else {}
                     )

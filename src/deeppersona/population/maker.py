@@ -70,7 +70,9 @@ TOLD_ONLY_BELOW = 60  # depth: pupils are then recorded by what their profile te
 
 def maker_of(plan: Plan, taxonomy: Taxonomy) -> Maker:
     """The maker of a plan."""
-    return StudentMaker(plan, shipped_facts()) if plan.kind == "students" else engine_of(plan, shipped_facts(), taxonomy)
+    return (
+        StudentMaker(plan, shipped_facts()) if plan.kind == "students" else engine_of(plan, shipped_facts(), taxonomy)
+    )
 
 
 @lru_cache(maxsize=2)
@@ -103,15 +105,22 @@ def filled(maker: Maker, slots: Sequence[int], taxonomy: Taxonomy | None = None)
         return Made([records[s] for s in slots if s in records], [failures[s] for s in slots if s in failures])
 
 
+def another(maker: Maker, slot: int, attempt: int, taxonomy: Taxonomy | None = None) -> Record | None:
+    """Somebody else for a slot and its cell, looked at like everybody else; None where that attempt made nobody."""
+    made = _checked(maker, maker.make([slot], attempt), taxonomy)
+    return made.records[0] if made.records else None
+
+
 def _checked(maker: Maker, made: Made, taxonomy: Taxonomy | None) -> Made:
-    """Those the validators find no fault with; the others as failures."""
+    """Those the validators find no fault with; the others as failures. Pupils are held to their rules as they are made."""
     if not maker.plan.checked or taxonomy is None or maker.plan.kind != "people":
         return made
     kept, failures = [], list(made.failures)
     for record in made.records:
         faults = [i for i in validate(Persona.model_validate(record), taxonomy) if i.severity == "error"]
         if faults:
-            failures.append(Failure(slot=record["provenance"]["slot"], stage="validators", reason=f"{faults[0].path}: {faults[0].message} [{faults[0].rule}]"))
+            slot, reason = record["provenance"]["slot"], f"{faults[0].path}: {faults[0].message} [{faults[0].rule}]"
+            failures.append(Failure(slot=slot, stage="validators", reason=reason))
         else:
             kept.append(record)
     return replace(made, records=kept, failures=sorted(failures, key=lambda f: f.slot))

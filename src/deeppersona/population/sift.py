@@ -1,13 +1,15 @@
 """A look through a finished run: near-duplicates found and replaced within their cells, people counted, some of them checked.
 
 Sketches and counts are made part by part in processes; the sieve meets people in the order of their slots, so the outcome
-depends on the plan alone. What is replaced is written down whole (``replaced.jsonl``) before any part is touched: killed at any
-moment, the same command applies what was decided and comes to the same bytes.
+depends on the plan alone. What is replaced is written down whole (``replaced.jsonl``: what was found, then a person a line) before
+any part is touched: killed at any moment, the same command applies what was decided and comes to the same bytes.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,18 @@ import orjson
 from deeppersona.generation.engine import Record
 from deeppersona.population.counting import Counted, codes_of
 from deeppersona.population.dedup import Sieve
-from deeppersona.population.maker import REFILLS, Maker
+from deeppersona.population.maker import REFILLS, Maker, another
 from deeppersona.population.minhash import sketches
 from deeppersona.population.validators import validate
+from deeppersona.runtime.disk import write_whole
 from deeppersona.runtime.executor import over_parts, without_gc
 from deeppersona.runtime.parts import packed, part_lines
 from deeppersona.runtime.seed import Ints
-from deeppersona.runtime.disk import write_whole
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size
 from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Issue
+from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import read_taxonomy
 
 REPLACED, FOUND = "replaced.jsonl", "duplicates.json"
@@ -66,7 +69,14 @@ def look(task: Task) -> Look:
         slots = np.array([r["provenance"]["slot"] for r in records], dtype=np.int64)
         some = [r for r in records if r["provenance"]["slot"] in task.check]
         issues = faults_of(some, task.taxonomy_folder)
-        return Look(slots, [r["id"] for r in records], codes_of(records, task.counted), sketches(records) if task.sketch else None, issues, len(some))
+        return Look(
+            slots,
+            [r["id"] for r in records],
+            codes_of(records, task.counted),
+            sketches(records) if task.sketch else None,
+            issues,
+            len(some),
+        )
 
 
 def faults_of(records: Sequence[Record], taxonomy_folder: str) -> list[Issue]:
@@ -115,45 +125,72 @@ def sift(
 ) -> Sifted:  # fmt: skip
     """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell."""
     apply(folder, plan)
-    decided = (folder.path / FOUND).exists() or (folder.path / REPLACED).exists()
+    found = _decided(folder, mode)
     some = checked_slots(plan, check)
-    tasks = [Task(str(folder.path), k, counted, some, mode != "off" and not decided, str(taxonomy_folder)) for k in range(part_count(plan))]
-    sieve, looks, doubles = Sieve(seed=plan.seed), [], []
-    replaced: list[dict[str, Any]] = []
+    tasks = [
+        Task(str(folder.path), k, counted, some, mode != "off" and found is None, str(taxonomy_folder))
+        for k in range(part_count(plan))
+    ]
+    sieve, looks = Sieve(seed=plan.seed), list[Look]()
+    doubles: list[tuple[int, int]] = []
     for task, seen in in_order(tasks, workers):
         looks.append(seen)
         if task.sketch:
-            for row, earlier in enumerate(sieve.add_sketches(seen.sketches, seen.slots.tolist())):
-                if earlier is not None:
-                    doubles.append((int(seen.slots[row]), earlier))
+            answers = sieve.add_sketches(seen.sketches, seen.slots.tolist())
+            doubles += [(int(seen.slots[row]), earlier) for row, earlier in enumerate(answers) if earlier is not None]
         seen.sketches = None
         progress(len(seen.slots))
-    if mode != "off" and not decided:
-        left = []
-        for slot, earlier in doubles:
-            record = _another(maker, slot, sieve) if mode == "replace" else None
-            (replaced if record is not None else left).append({"slot": slot, "like": earlier, **({"record": record} if record is not None else {})})
-        if replaced:
-            write_whole(folder.path / REPLACED, lines_of(replaced))
-            apply(folder, plan)
-        told = {"people": sum(len(s.slots) for s in looks), "found": len(doubles), "replaced": len(replaced), "left": left}
-        write_whole(folder.path / FOUND, orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
-        for number in sorted({r["slot"] // part_size(plan) for r in replaced}):
+    if mode != "off" and found is None:
+        taxonomy = read_taxonomy(taxonomy_folder) if plan.checked else None
+        people = sum(len(seen.slots) for seen in looks)
+        others = [(s, e, _another(maker, s, sieve, taxonomy) if mode == "replace" else None) for s, e in doubles]
+        found, touched = _decide(folder, plan, mode, people, others)
+        for number in touched:
             looks[number] = look(Task(str(folder.path), number, counted, some, False, str(taxonomy_folder)))
-    duplicates = orjson.loads((folder.path / FOUND).read_bytes()) if (folder.path / FOUND).exists() else {}
     return Sifted(
         [i for s in looks for i in s.ids], np.concatenate([s.slots for s in looks]),
-        {d: np.concatenate([s.codes[d] for s in looks]) for d in counted.dims}, duplicates,
+        {d: np.concatenate([s.codes[d] for s in looks]) for d in counted.dims}, found or {},
         [i for s in looks for i in s.issues], sum(s.checked for s in looks),
     )  # fmt: skip
 
 
-def _another(maker: Maker, slot: int, sieve: Sieve) -> Record | None:
+def _decided(folder: RunFolder, mode: str) -> dict[str, Any] | None:
+    """What was found and decided before, of which nothing is left to do; None where that is still to be done."""
+    replaced, file = folder.path / REPLACED, folder.path / FOUND
+    if replaced.exists():  # stopped after the decision, maybe before it was told
+        write_whole(file, _pretty(orjson.loads(replaced.read_bytes().split(b"\n", 1)[0])))
+    if mode == "off" or not file.exists():
+        return None
+    found: dict[str, Any] = orjson.loads(file.read_bytes())
+    return found if replaced.exists() or mode == "report" or found["mode"] == mode else None
+
+
+def _decide(
+    folder: RunFolder, plan: Plan, mode: str, people: int, doubles: Sequence[tuple[int, int, Record | None]]
+) -> tuple[dict[str, Any], list[int]]:
+    """Write down what was found and who takes whose place, then put them there. Returns what was found, and the parts touched."""
+    replaced = [
+        {"slot": slot, "like": earlier, "record": record} for slot, earlier, record in doubles if record is not None
+    ]
+    left = [{"slot": slot, "like": earlier} for slot, earlier, record in doubles if record is None]
+    found = {"mode": mode, "people": people, "found": len(doubles), "replaced": len(replaced), "left": left}
+    if replaced:
+        write_whole(folder.path / REPLACED, lines_of([found, *replaced]))
+        apply(folder, plan)
+    write_whole(folder.path / FOUND, _pretty(found))
+    return found, sorted({slot // part_size(plan) for slot, _, record in doubles if record is not None})
+
+
+def _pretty(found: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _another(maker: Maker, slot: int, sieve: Sieve, taxonomy: Taxonomy | None) -> Record | None:
     """Somebody else for a slot, who is nobody's double; None where none was found."""
     for attempt in range(REFILLS + 1, REFILLS + 1 + _TRIES):
-        made = maker.make([slot], attempt).records
-        if made and sieve.add(made, [slot])[0] is None:
-            return made[0]
+        record = another(maker, slot, attempt, taxonomy)
+        if record is not None and sieve.add([record], [slot])[0] is None:
+            return record
     return None
 
 
@@ -163,14 +200,21 @@ def apply(folder: RunFolder, plan: Plan) -> None:
     if not file.exists():
         return
     by_part: dict[int, dict[int, Mapping[str, Any]]] = {}
-    for line in file.read_bytes().splitlines():
+    for line in file.read_bytes().split(b"\n")[1:-1]:
         entry = orjson.loads(line)
         by_part.setdefault(entry["slot"] // part_size(plan), {})[entry["slot"]] = entry["record"]
     for number, people in sorted(by_part.items()):
         records = part_records(folder, number)
         wanted = [dict(people.get(r["provenance"]["slot"], r)) for r in records]
         if wanted != records:
+            _forget(folder, number)
             folder.commit(number, packed(lines_of(wanted), folder.storage), len(wanted), [])
+
+
+def _forget(folder: RunFolder, number: int) -> None:
+    """Strike a part from the ledger before it is written anew: stopped in between, it is not damaged but still to be made."""
+    with closing(sqlite3.connect(folder.path / "run.sqlite", timeout=30.0)) as db, db:
+        db.execute("delete from part where number = ?", (number,))
 
 
 def part_records(folder: RunFolder, number: int) -> list[Record]:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -21,6 +22,8 @@ from deeppersona.schema.plan import DEPTH_RANGE
 
 PRESETS = ("national", "world", "panel", "cohort", "students")
 Scalar = str | int | float
+_FIGURES = ("people", "count", "n", "share", "weight")
+_OF_BASE = "base.table "
 
 
 class _Part(BaseModel):
@@ -32,7 +35,8 @@ class Margin(_Part):
 
     ``over``: the dimensions. The figures are one of: ``people`` or ``share``, a table category -> figure for one dimension, or
     rows ``["female", "18..34", 120]`` for several; ``file``, a CSV or Parquet with a column a dimension and one of ``people``,
-    ``share``, ``count`` or ``weight``; ``base = true``, the shares the base has. Combinations left out have no figure.
+    ``share``, ``count`` or ``weight``; ``base = true``, the shares the base has. Combinations left out have no figure. ``counts``:
+    the shares are counts of everybody, as those of a file may be.
     """
 
     over: tuple[str, ...]
@@ -41,11 +45,27 @@ class Margin(_Part):
     file: str | None = None
     base: bool = False
     name: str = ""
+    counts: bool = False
 
     @field_validator("over", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("people", "share", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        listed = (
+            value.values()
+            if isinstance(value, Mapping)
+            else [row[-1] for row in value if isinstance(row, (list, tuple)) and row]
+            if isinstance(value, (list, tuple))
+            else ()
+        )
+        for number in listed:
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+                raise ValueError(f"a figure is a number, 0 or more, not {number!r}")
+        return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Margin:
@@ -55,6 +75,11 @@ class Margin(_Part):
         if not self.over or len(set(self.over)) < len(self.over):
             raise ValueError("over names one dimension or several, each once")
         return self
+
+    @property
+    def of_base(self) -> bool:
+        """Whether it is the user's own table of the base (see ``Base.table``)."""
+        return self.name.startswith(_OF_BASE)
 
     @property
     def told(self) -> str:
@@ -83,7 +108,8 @@ class Base(_Part):
     ``country``: a code or name, ``"KE=2"``, a list of these, a table code -> weight, or ``"world"``. ``ages``: ``"adults"`` (18 and
     over), ``"all"``, or a range. ``where``: conditions everybody meets, as anchors. ``focus``: nodes of the taxonomy to deepen.
     ``table``: a CSV or Parquet of your own, a column a dimension and ``count``, ``share`` or ``weight``, which takes the place of
-    our figures on its dimensions; all else is drawn given them.
+    our figures on its dimensions; all else is drawn given them. With the columns ``dimension``, ``category`` and a figure it
+    holds several margins instead of a joint.
     """
 
     country: str | list[str] | dict[str, float] = "world"
@@ -97,6 +123,13 @@ class Weights(_Part):
     """``trim``: the smallest and largest weight, as ratios to the mean."""
 
     trim: tuple[float, float] = (0.2, 5.0)
+
+    @field_validator("trim")
+    @classmethod
+    def _around_the_mean(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] <= 1 <= value[1] < math.inf:
+            raise ValueError("give the smallest ratio to the mean, up to 1, and the largest, from 1, as [0.2, 5.0]")
+        return value
 
 
 class ReportOn(_Part):
@@ -119,10 +152,10 @@ class Spec(_Part):
     kind: Literal["people", "students"] = "people"
     depth: int = Field(default=220, ge=DEPTH_RANGE[0], le=DEPTH_RANGE[1])
     spread: Literal["even", "random"] = "even"
-    check: int | Literal["all"] = 500
+    check: Annotated[int, Field(ge=0)] | Literal["all"] = 500
     duplicates: Literal["replace", "report", "off"] = "replace"
     base: Base = Field(default_factory=Base)
-    dimensions: dict[str, list[Scalar] | dict[str, str]] = Field(default_factory=dict)
+    dimensions: dict[str, list[Scalar] | dict[str, Scalar | list[Scalar]]] = Field(default_factory=dict)
     quota: tuple[Margin, ...] = ()
     target: tuple[Margin, ...] = ()
     weights: Weights = Field(default_factory=Weights)
@@ -131,12 +164,16 @@ class Spec(_Part):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a specification, for editors and for those who write one by program."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "deeppersona population", **Spec.model_json_schema()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "deeppersona population",
+        **Spec.model_json_schema(),
+    }
 
 
 def parse_spec(raw: Mapping[str, Any], where: str) -> Spec:
     """A specification from plain data. UsageError names the place and the nearest key."""
-    _known_keys(raw, Spec, where)
+    _known_keys(raw, where)
     try:
         return Spec.model_validate(raw)
     except ValidationError as error:
@@ -145,14 +182,22 @@ def parse_spec(raw: Mapping[str, Any], where: str) -> Spec:
         raise UsageError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def _known_keys(raw: Mapping[str, Any], model: type[BaseModel], where: str) -> None:
+_INNER: Mapping[str, type[BaseModel]] = {
+    "base": Base,
+    "weights": Weights,
+    "report": ReportOn,
+    "quota": Margin,
+    "target": Margin,
+}
+
+
+def _known_keys(raw: Mapping[str, Any], where: str, model: type[BaseModel] = Spec) -> None:
     for key, value in raw.items():
         if key not in model.model_fields:
             raise unknown(f"key in {where}:", key, model.model_fields)
-        inner = {"base": Base, "weights": Weights, "report": ReportOn, "quota": Margin, "target": Margin}.get(key) if model is Spec else None
-        for item in value if isinstance(value, list) else [value]:
-            if inner is not None and isinstance(item, Mapping):
-                _known_keys(item, inner, f"{where}, [{key}]")
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if model is Spec and key in _INNER and isinstance(item, Mapping):
+                _known_keys(item, f"{where}, [{key}]", _INNER[key])
 
 
 def read_spec(path: Path) -> Spec:
@@ -160,7 +205,9 @@ def read_spec(path: Path) -> Spec:
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"no specification at {path}; write one, or start from a preset: deeppersona population --preset national --show") from None
+        raise UsageError(
+            f"no specification at {path}; write one, or start from a preset: deeppersona population --preset national --show"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the specification {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
@@ -168,28 +215,67 @@ def read_spec(path: Path) -> Spec:
     spec = parse_spec(raw, str(path))
     margins = {key: tuple(_with_file(m, path.parent) for m in getattr(spec, key)) for key in ("quota", "target")}
     if spec.base.table is not None:
-        table = Margin(over=("table",), file=spec.base.table, name=f"base.table {spec.base.table}")
-        margins["target"] = (*margins["target"], _with_file(table, path.parent, own_table=True))
+        margins["target"] = (*margins["target"], *_own_table(spec.base.table, path.parent))
     return spec.model_copy(update=margins)
 
 
-def _with_file(margin: Margin, folder: Path, *, own_table: bool = False) -> Margin:
+def _with_file(margin: Margin, folder: Path) -> Margin:
     """The margin with the rows of its file in place of the file."""
     if margin.file is None:
         return margin
     columns, rows = read_table(folder / margin.file)
-    figures = [c for c in columns if c.casefold() in ("people", "count", "n", "share", "weight")]
-    over = [c for c in columns if c not in figures] if own_table else list(margin.over)
-    if len(figures) != 1 or any(d not in columns for d in over) or not over:
-        raise UsageError(f"{margin.file} has columns {', '.join(columns)}; it needs {', '.join(margin.over) if not own_table else 'dimensions'} and one of people, share, count, weight")
-    kind = "people" if figures[0].casefold() in ("people", "n") else "share"
+    figure = _figure(margin.file, columns, ", ".join(margin.over), set(margin.over) <= set(columns))
+    kind = "people" if figure.casefold() in ("people", "n") else "share"
+    read = {
+        "over": margin.over,
+        "name": margin.name or margin.file,
+        "counts": kind == "share" and figure.casefold() != "share",
+    }
+    return Margin.model_validate({**read, kind: _rows(margin.file, rows, margin.over, figure)})
+
+
+def _own_table(file: str, folder: Path) -> list[Margin]:
+    """The margins of the user's own table: one joint, or, with columns dimension and category, several."""
+    columns, rows = read_table(folder / file)
+    figure = _figure(file, columns, "a column a dimension", len(columns) > 1)
+    over = [c for c in columns if c != figure]
+    if set(over) != {"dimension", "category"}:
+        return [
+            Margin.model_validate(
+                {"over": over, "name": f"{_OF_BASE}{file}", "share": _rows(file, rows, over, figure), "counts": True}
+            )
+        ]
+    parts: dict[str, list[list[Scalar]]] = {}
+    for dim, category, number in _rows(file, rows, ("dimension", "category"), figure):
+        parts.setdefault(str(dim), []).append([category, number])
+    return [
+        Margin.model_validate({"over": [d], "name": f"{_OF_BASE}{file}, {d}", "share": part, "counts": True})
+        for d, part in parts.items()
+    ]
+
+
+def _figure(file: str, columns: Sequence[str], needs: str, complete: bool) -> str:
+    """The column of the figures. UsageError where there is none, or several, or another column is missing."""
+    figures = [c for c in columns if c.casefold() in _FIGURES]
+    if len(figures) != 1 or not complete:
+        raise UsageError(
+            f"{file} has columns {', '.join(columns)}; it needs {needs} and one of people, share, count, weight"
+        )
+    return figures[0]
+
+
+def _rows(file: str, rows: Sequence[Mapping[str, Any]], over: Sequence[str], figure: str) -> list[list[Scalar]]:
+    """Rows as those of a specification: categories, then the figure."""
     out: list[list[Scalar]] = []
     for line, row in enumerate(rows, 2):
         try:
-            out.append([*(str(row[d]).strip() for d in over), float(row[figures[0]])])
+            number = float(row[figure])
         except (TypeError, ValueError):
-            raise UsageError(f"{margin.file}, row {line}: {figures[0]} is {row[figures[0]]!r}, which is no number") from None
-    return Margin(over=tuple(over), name=margin.name or margin.file, **{kind: out})  # type: ignore[arg-type]
+            number = math.nan
+        if not (math.isfinite(number) and number >= 0):
+            raise UsageError(f"{file}, row {line}: {figure} is {row[figure]!r}; a figure is a number, 0 or more")
+        out.append([*(str(row[d]).strip() for d in over), number])
+    return out
 
 
 def read_table(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:

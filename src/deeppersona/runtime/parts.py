@@ -48,7 +48,10 @@ def part_files(folder: Path, storage: Storage = "jsonl") -> dict[int, Path]:
 
 
 def packed(lines: bytes, storage: Storage) -> bytes:
-    """The content of a part's file from its JSON lines. What is packed already is returned as it is."""
+    """The content of a part's file from its JSON lines. What is packed already is returned as it is.
+
+    The two cannot be taken for each other: a record is an object, so that its line begins with a brace.
+    """
     if storage == "jsonl" or lines.startswith((_FRAME_MAGIC, _TABLE_MAGIC.to_bytes(4, "little"))):
         return lines
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)

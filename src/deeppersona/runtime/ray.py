@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
 from collections import deque
@@ -24,6 +25,7 @@ ATTEMPTS = 5  # workers a part may take down with it before it is held to be the
 _LOOK_S = 5.0  # how long to wait for a part before looking at the cluster again
 _PATIENCE_S = 300.0  # how long a cluster may be without any processor: one that grows on demand needs minutes
 _REACH_S = 10.0
+_NOT_THERE = re.compile(r"No module named '([\w.]+)'|failed to import on the worker")  # as Python and Ray say it
 _AGAIN = "what is written is safe: run the same command again"
 
 
@@ -42,7 +44,7 @@ def over_ray(
     Raises:
         UsageError: Ray is not installed, the cluster cannot be reached, or its machines lack the package.
         StoreError: a task took down ``ATTEMPTS`` workers, no processor is left, or the connection was lost.
-        Whatever ``work`` raises, unchanged.
+        Whatever ``work`` raises, unchanged (but that a module is missing over there, which is a UsageError).
 
     """
     with _connected(address, workers) as ray:
@@ -135,9 +137,11 @@ def _result(ray: Any, ref: Any) -> Any:
         return ray.get(ref)
     except wrong.RayTaskError as error:  # first of all: it is also of the kind of what the work raised
         cause = getattr(error, "cause", None)
-        if isinstance(cause, ModuleNotFoundError):
+        lacking = _NOT_THERE.search(str(error))
+        if lacking and isinstance(cause, (ModuleNotFoundError, RuntimeError, wrong.RaySystemError)):
+            what = f"module {lacking[1]}" if lacking[1] else "the package"
             raise UsageError(
-                f"the machines of the cluster lack something ({cause}); install deeppersona {__version__} on every one of them"
+                f"the machines of the cluster lack something ({what}); install deeppersona {__version__} on every one of them"
             ) from error
         raise (cause if isinstance(cause, Exception) else error) from error
     except wrong.RuntimeEnvSetupError as error:

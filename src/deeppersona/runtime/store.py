@@ -38,6 +38,7 @@ create table if not exists note (key text primary key, value text not null);
 """
 
 
+_EMPTY = "coalesce(json_extract(line, '$.refilled'), 0) = 0"
 _MADE = ("part", "failure", "completion")
 _COUNTED = ("calls", "tokens_in", "tokens_cached", "tokens_out", "cost")
 _SPENT = """
@@ -224,7 +225,7 @@ class RunFolder:
             )
             db.executemany(
                 "insert or replace into failure values (?, ?, ?)",
-                [(f.slot, number, f.model_dump_json()) for f in failures],
+                [(f.slot, number, f.model_dump_json(exclude_defaults=True)) for f in failures],
             )
 
     def keep_unfinished(self, number: int, content: bytes) -> None:
@@ -262,10 +263,10 @@ class RunFolder:
         return {"models": models, **total, "cost": round(total["cost"], 6), **({"asking": asked} if asked else {})}
 
     def counts(self) -> tuple[int, int]:
-        """(people written, failures recorded)."""
+        """(people written, slots that stayed empty)."""
         with told("reading", self.path / "run.sqlite"), closing(self._connect()) as db:
             people = db.execute("select coalesce(sum(people), 0) from part").fetchone()[0]
-            failures = db.execute("select count(*) from failure").fetchone()[0]
+            failures = db.execute(f"select count(*) from failure where {_EMPTY}").fetchone()[0]  # noqa: S608 - ours
         return int(people), int(failures)
 
     def failures(self) -> list[Failure]:

@@ -1,0 +1,207 @@
+"""Compare the answers of synthetic people with those of humans, as one report of plain values.
+
+Countries are compared one by one where both tables name them, and means are over items and countries alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from deeppersona.errors import UsageError, nearest
+from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured
+from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, subgroup_records, variance_ratio
+from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, read_map
+from deeppersona.evaluation.survey.metrics import METRICS, PAPER
+from deeppersona.evaluation.survey.paper import ALL, paper_record
+from deeppersona.evaluation.survey.reading import Answers, read_answers
+from deeppersona.evaluation.survey.side import AGE_BANDS, UNKNOWN, Side, bands_in, people_by, side_of
+from deeppersona.evaluation.survey.structure import correlation_record, steadiness
+from deeppersona.evaluation.survey.worldmap import place_of, published, read_projection
+from deeppersona.population.weights import effective_n
+from deeppersona.version import __version__
+
+Protocol = Literal["corrected", "paper"]
+EVERYWHERE = "all"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared and how. ``human_rows`` is for the paper's protocol: None pairs rows, 0 takes all humans."""
+
+    ours: Path
+    humans: Path
+    items: str | None = None
+    protocol: Protocol = "corrected"
+    human_rows: int | None = None
+    times: int = 500
+    seed: int = 0
+    projection: Path | None = None
+    only: tuple[str, ...] = ()
+    licence: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Two tables with the items they share: raw and coded, and the items that only one of them has."""
+
+    raw: tuple[Answers, Answers]
+    sides: tuple[Side, Side]
+    items: tuple[Item, ...]
+    coding: ItemMap
+    not_compared: dict[str, str]
+
+
+def matched(ours: Path, humans: Path, items: str | ItemMap | None = None, only: Sequence[str] = ()) -> Matched:
+    """Read both tables and code them by the map, or by what humans answered where there is none.
+
+    Raises:
+        UsageError: a table or map cannot be read, or no item is in both.
+
+    """
+    coding = items if isinstance(items, ItemMap) else read_map(items) if items else ItemMap()
+    wanted = [[n for i in coding.items for n in i.names(human)] for human in (False, True)]
+    mine = read_answers(ours, wanted[0])
+    theirs = read_answers(humans, wanted[1] or list(mine.rows), coding.columns)
+    found = coding.items or tuple(inferred(k, np.unique(theirs.rows[k].code).tolist()) for k in mine.rows if k in theirs.rows)
+    gone: dict[str, str] = {} if coding.items else {k: "not among the humans' items" for k in mine.rows if k not in theirs.rows}
+    if only:
+        for key in only:
+            if key not in {i.key for i in found}:
+                raise UsageError(f"no item {key!r} to compare{nearest(key, [i.key for i in found])}")
+        found = tuple(i for i in found if i.key in only)
+    bands = bands_in(theirs.groups["age"]) if "age" in theirs.groups else AGE_BANDS
+    sides = tuple(side_of(r, found, human=h, coding=coding, bands=bands) for r, h in ((mine, False), (theirs, True)))
+    kept = []
+    for item in found:
+        lacking = [s.name for s in sides if item.key not in s.answers or not len(s.answers[item.key].person)]
+        if lacking:
+            gone[item.key] = f"no usable answer of {' and '.join(lacking)}"
+        else:
+            kept.append(item)
+    if not kept:
+        what = "; ".join(f"{k}: {why}" for k, why in list(gone.items())[:4])
+        raise UsageError(f"{ours} and {humans} have no item in common ({what}); ours has {', '.join(list(mine.rows)[:8])}; map items with --items map.toml")
+    return Matched((mine, theirs), (sides[0], sides[1]), tuple(kept), coding, gone)
+
+
+def countries_of(m: Matched) -> tuple[list[str], dict[str, str]]:
+    """The countries to compare one by one ([EVERYWHERE] where tables do not name them), and those that only one side has."""
+    ours, humans = (people_by(side, "country") for side in m.sides)
+    if not ours or not humans:
+        return [EVERYWHERE], {}
+    both = sorted(set(ours) & set(humans))
+    if not both:
+        raise UsageError(f"no country in common: ours are {', '.join(list(ours)[:8])}, the humans' {', '.join(list(humans)[:8])}")
+    return both, {c: "ours only" if c in ours else "humans only" for c in sorted(set(ours) ^ set(humans))}
+
+
+def compare(asked: Asked) -> dict[str, Any]:
+    """The whole comparison as plain values: see ``docs/methods/comparison.md`` for what each figure is."""
+    m = matched(asked.ours, asked.humans, asked.items, asked.only)
+    countries, alone = countries_of(m)
+    report: dict[str, Any] = {
+        "engine": __version__, "protocol": asked.protocol, "seed": asked.seed, "resamples": asked.times,
+        "ours": _told(m.sides[0]), "humans": {
+            **_told(m.sides[1]), "title": m.coding.title, "source": m.coding.source, "licence": asked.licence or m.coding.licence or "not stated",
+        },
+        "countries": countries, "countries of one side": alone, "not compared": m.not_compared,
+    }  # fmt: skip
+    if asked.protocol == "paper":
+        return report | _paper(m, countries, asked)
+    return report | _corrected(m, countries, asked)
+
+
+def _told(side: Side) -> dict[str, Any]:
+    return {
+        "file": side.file, "kind": side.kind, "people": len(side), "weighted": side.weighted, "effective n": effective_n(side.weight),
+        "notes": list(side.notes),
+    }  # fmt: skip
+
+
+def _keep(side: Side, country: str) -> Any:
+    return np.ones(len(side), dtype=bool) if country == EVERYWHERE else side.groups["country"] == country
+
+
+def _items_of(sides: tuple[Side, Side], items: Sequence[Item]) -> list[Item]:
+    return [i for i in items if all(len(s.answers[i.key].person) for s in sides)]
+
+
+def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]:
+    projection = read_projection(asked.projection) if asked.projection else None
+    everything: list[ItemFound] = []
+    items, by_country, places, correlations, steady, gap_rows, small = [], {}, {}, {}, {}, {}, {}
+    all_cells: list[Cell] = []
+    for country in countries:
+        sides = (m.sides[0].where(_keep(m.sides[0], country)), m.sides[1].where(_keep(m.sides[1], country)))
+        pair = Pair.of(*sides, asked.times, f"{asked.seed}/{country}")
+        here = _items_of(sides, m.items)
+        found = {item.key: measured(pair, item) for item in here}
+        if not found:
+            continue
+        everything += found.values()
+        items += [{"country": country, **item_record(f, pair), "variance ratio": variance_ratio([f])} for f in found.values()]
+        by_country[country] = {
+            "n ours": len(sides[0]), "n humans": len(sides[1]), "items": len(found),
+            "metrics": {k: f.record() for k, f in means(list(found.values())).items()}, "variance ratio": variance_ratio(list(found.values())),
+        }  # fmt: skip
+        some = list(cells(pair, here))
+        all_cells += some
+        if some:
+            gap_rows[country] = gaps(found, some)
+        small |= {country: left} if (left := left_out(pair)) else {}
+        correlations |= {country: r} if (r := correlation_record(pair, here)) else {}
+        steady |= {country: r} if (r := steadiness(pair, here)) else {}
+        if projection is not None and (place := place_of(projection, found)):
+            places[country] = place | {"published": published(country)}
+    return {
+        "metrics": {metric.name: metric.title for metric in METRICS}, "items": items,
+        "overall": _overall(everything), "by country": by_country, "variance ratio": variance_ratio(everything),
+        "subgroups": subgroup_records(all_cells), "subgroups left out": small, "gaps": gap_rows, "correlations": correlations,
+        "steadiness": steady, "map": places or None,
+    }  # fmt: skip
+
+
+def _overall(found: Sequence[ItemFound]) -> dict[str, Any]:
+    """Means over items and countries; the 95th percentile of single floors is none of their mean, so it is left out."""
+    out = {}
+    for metric in METRICS:
+        mean = mean_of([f.found[metric.name] for f in found if metric.name in f.found])
+        if mean is not None:
+            out[metric.name] = {k: v for k, v in mean.record().items() if k != "floor_95"}
+    return out
+
+
+def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]:
+    items, by_country = [], {}
+    for country in countries:
+        keep = [_keep(side, country) for side in m.sides]
+        sides = (m.sides[0].where(keep[0]), m.sides[1].where(keep[1]))
+        raw = (m.raw[0].where(keep[0]), m.raw[1].where(keep[1]))
+        rows = [paper_record(raw, sides, i, asked.human_rows, f"{asked.seed}/{country}/{i.key}") for i in _items_of(sides, m.items)]
+        mine = [{"country": country, **row} for row in rows if row is not None]
+        items += mine
+        if mine:
+            by_country[country] = {"n ours": len(sides[0]), "n humans": len(sides[1]), "items": len(mine), "metrics": _paper_means(mine)}
+    rule = "paired: as many human rows as ours" if asked.human_rows is None else "all human rows" if asked.human_rows == ALL else f"the first {asked.human_rows} human rows"
+    return {
+        "metrics": {name: title for name, (title, _) in PAPER.items()}, "rows": rule, "weights": "none, as published", "items": items,
+        "overall": _paper_means(items), "by country": by_country,
+    }  # fmt: skip
+
+
+def _paper_means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    from deeppersona.evaluation.survey.distances import score
+
+    out = {}
+    for name in PAPER:
+        value, floor, ceiling = (float(np.mean([r["metrics"][name][k] for r in rows])) for k in ("value", "floor", "ceiling"))
+        out[name] = {"value": value, "floor": floor, "ceiling": ceiling, "score": score(value, floor, ceiling)}
+    return out
+
+
+__all__ = ["AGE_BANDS", "UNKNOWN", "Asked", "Matched", "compare", "countries_of", "matched"]

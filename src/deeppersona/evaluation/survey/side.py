@@ -1,0 +1,203 @@
+"""One side of a comparison: answers coded by the options of the items, and what was left out of them, counted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeppersona.errors import UsageError
+from deeppersona.evaluation.survey.items import BLANK, GROUPS, Index, Item, ItemMap, code_of, number_of
+from deeppersona.evaluation.survey.reading import Answers, Rows, Texts
+from deeppersona.population.weights import effective_n
+from deeppersona.runtime.seed import Floats, Ints
+
+AGE_BANDS = ("18-29", "30-44", "45-59", "60+")
+UNKNOWN = ""  # a person's group where it is not known
+_BAND = re.compile(r"(\d+)\s*(?:-|–|to|\+|and over)\s*(\d*)", re.I)
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Usable answers to one item: person, draw, index of the option, all (answers,)."""
+
+    person: Ints
+    draw: Ints
+    option: Ints
+
+    def where(self, keep: NDArray[np.bool_]) -> Coded:
+        """Some of the answers."""
+        return Coded(self.person[keep], self.draw[keep], self.option[keep])
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was left out of an item: answers by missing code, off-scale answers by what they were; and answers in all."""
+
+    total: int
+    missing: Mapping[str, int] = field(default_factory=dict)
+    off_scale: Mapping[str, int] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"answers": self.total, "missing": dict(self.missing), "off scale": dict(self.off_scale)}
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """People with weights (people,), groups, and coded answers by item."""
+
+    name: str
+    file: str
+    kind: str
+    ids: tuple[str, ...]
+    weight: Floats
+    groups: Mapping[str, Texts]
+    answers: Mapping[str, Coded]
+    left: Mapping[str, Left]
+    joint: bool
+    weighted: bool
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def weights(self, key: str) -> Floats:
+        """Weight of each answer to an item, (answers,): a person's weight shared by the draws; sums to that of those who answered."""
+        coded = self.answers[key]
+        draws = np.bincount(coded.person, minlength=len(self))
+        return np.asarray(self.weight[coded.person] / draws[coded.person])
+
+    def shares(self, key: str, options: int) -> Floats:
+        """Weighted shares of the options, (options,)."""
+        counts = np.bincount(self.answers[key].option, self.weights(key), options)
+        return np.asarray(counts / counts.sum())
+
+    def n(self, key: str) -> int:
+        """People who gave a usable answer."""
+        return len(np.unique(self.answers[key].person))
+
+    def effective(self, key: str) -> float:
+        """Kish's effective number of these people."""
+        return effective_n(self.weight[np.unique(self.answers[key].person)])
+
+    def where(self, keep: NDArray[np.bool_]) -> Side:
+        """Some of the people (a mask), their answers with them."""
+        number = np.cumsum(keep) - 1
+        answers = {}
+        for key, coded in self.answers.items():
+            some = coded.where(keep[coded.person])
+            answers[key] = Coded(number[some.person], some.draw, some.option)
+        groups = {g: values[keep] for g, values in self.groups.items()}
+        ids = tuple(i for i, k in zip(self.ids, keep.tolist(), strict=True) if k)
+        return replace(self, ids=ids, weight=self.weight[keep], groups=groups, answers=answers)
+
+
+def side_of(raw: Answers, items: Sequence[Item], *, human: bool, coding: ItemMap, bands: Sequence[str] = AGE_BANDS) -> Side:
+    """Code a table by the items; on the human side with the map's recoding."""
+    answers, left = {}, {}
+    for item in items:
+        rows = _of_index(raw.rows, item.index) if item.index is not None else raw.rows.get(item.names(human)[0])
+        if rows is None:
+            continue
+        answers[item.key], left[item.key] = _coded(rows, item, human, raw)
+    groups = {g: _grouped(g, values, (coding.recode if human else coding.ours).get(g, {}), bands) for g, values in raw.groups.items()}
+    name = "humans" if human else "ours"
+    return Side(name, raw.file, raw.kind, tuple(raw.ids), raw.weight, groups, answers, left, raw.joint, raw.weighted, tuple(raw.notes))
+
+
+def _coded(rows: Rows, item: Item, human: bool, raw: Answers) -> tuple[Coded, Left]:
+    """Each distinct code is judged once: an option, missing, or off the scale. People of weight 0 are not counted on."""
+    codes, at, times = np.unique(rows.code, return_inverse=True, return_counts=True)
+    option = np.full(len(codes), -1, dtype=np.int64)
+    missing: Counter[str] = Counter()
+    off: Counter[str] = Counter()
+    place = {value: k for k, value in enumerate(item.options)}
+    for k, (code, n) in enumerate(zip(codes.tolist(), times.tolist(), strict=True)):
+        written = item.recode.get(code, code) if human else code
+        number = number_of(written)
+        if number in place and code not in item.missing:
+            option[k] = place[number]
+        elif code in item.missing or code.casefold() in BLANK or _negative(number, item):
+            missing[code or "blank"] += n
+        else:
+            off[code] += n
+    keep = (option[at] >= 0) & (raw.weight[rows.person] > 0)
+    found = Coded(rows.person, rows.draw, option[at]).where(keep)
+    return found, Left(len(rows.code), dict(missing.most_common()), dict(off.most_common()))
+
+
+def _negative(number: float | None, item: Item) -> bool:
+    """Whether a code is missing by the habit of surveys: below 0 on a scale that is not."""
+    return number is not None and number < 0 <= item.options[0]
+
+
+def _of_index(rows: Mapping[str, Rows], index: Index) -> Rows | None:
+    """The index of everyone who answered all its parts in a draw; a part that is not valid leaves a blank."""
+    if any(part not in rows for part in index.parts):
+        return None
+    codes: dict[tuple[int, int], list[float | None]] = defaultdict(lambda: [None] * len(index.parts))
+    for j, part in enumerate(index.parts):
+        r = rows[part]
+        for person, draw, code in zip(r.person.tolist(), r.draw.tolist(), r.code.tolist(), strict=True):
+            codes[person, draw][j] = number_of(code)
+    keys = list(codes)
+    made = []
+    for found in codes.values():
+        value = None if None in found else index.of(tuple(x for x in found if x is not None))
+        made.append("" if value is None else code_of(value))
+    return Rows(np.array([k[0] for k in keys], dtype=np.int64), np.array([k[1] for k in keys], dtype=np.int64), np.array(made, dtype=np.str_))
+
+
+def bands_in(values: Texts) -> tuple[str, ...]:
+    """The age bands a table is told in, from its labels ("25-34", "65+"), or the usual ones where it has ages."""
+    labels = sorted({v for v in values.tolist() if _BAND.fullmatch(v)}, key=_edges)
+    return tuple(labels) or AGE_BANDS
+
+
+def _edges(band: str) -> tuple[float, float]:
+    match = _BAND.fullmatch(band)
+    if match is None:
+        raise UsageError(f"age band {band!r} is not like 18-29 or 60+")
+    return float(match[1]), float(match[2] or "inf")
+
+
+def _grouped(group: str, values: Texts, recode: Mapping[str, str], bands: Sequence[str]) -> Texts:
+    """The group of each person in words; ages into bands, countries as ISO alpha-2 codes where they are known."""
+    told: dict[str, str] = {}
+    for value in np.unique(values).tolist():
+        word = recode.get(value, value).strip()
+        if word.casefold() in BLANK or ((number := number_of(word)) is not None and number < 0):
+            told[value] = UNKNOWN
+        elif group == "age" and number is not None:
+            told[value] = next((b for b in bands if _edges(b)[0] <= number < _edges(b)[1] + 1), UNKNOWN)
+        elif group == "country":
+            told[value] = _country(word)
+        else:
+            told[value] = word.casefold() if group == "sex" else word
+    if recode:
+        told |= {v: UNKNOWN for v in told if v not in recode}
+    return np.array([told[v] for v in values.tolist()], dtype=np.str_)
+
+
+def _country(word: str) -> str:
+    from deeppersona.facts.tables import shipped_facts
+
+    try:
+        return shipped_facts().country(word).iso2
+    except UsageError:
+        return word
+
+
+def people_by(side: Side, group: str) -> dict[str, int]:
+    """People of each value of a group, those of whom it is not known left out."""
+    if group not in GROUPS or group not in side.groups:
+        return {}
+    counts = Counter(side.groups[group].tolist())
+    counts.pop(UNKNOWN, None)
+    return dict(sorted(counts.items()))

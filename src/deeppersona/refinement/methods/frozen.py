@@ -1,0 +1,20 @@
+"""Frozen: the persona of the first window, never changed. What refinement is worth is measured against it."""
+
+from __future__ import annotations
+
+from deeppersona.refinement.methods.describe import described
+from deeppersona.refinement.preference import Preferences
+from deeppersona.refinement.step import Context, Structured
+
+
+class Frozen(Structured):
+    """Keep the first persona."""
+
+    name = "frozen"
+
+    async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
+        """Describe the first window; afterwards return what came in."""
+        return described(context.seen, context) if persona is None else persona
+
+
+method = Frozen

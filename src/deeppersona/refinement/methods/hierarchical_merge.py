@@ -1,0 +1,31 @@
+"""Hierarchical merge: each window is described alone, and the descriptions are merged two by two, up a tree.
+
+What a merge hands upwards is a summary in words, five levels of each; that is what is lost on the way up.
+"""
+
+from __future__ import annotations
+
+from deeppersona.refinement.methods.describe import described
+from deeppersona.refinement.methods.incremental import mixed
+from deeppersona.refinement.preference import Preferences
+from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.words import told
+
+
+class HierarchicalMerge(Structured):
+    """Merge the descriptions of windows in a tree."""
+
+    name = "hierarchical-merge"
+
+    async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
+        """Describe each window and merge two by two until one is left; an odd one is merged a floor higher."""
+        floor = [described((window,), context) for window in context.seen if window]
+        if not floor:
+            return described(context.seen, context)
+        while len(floor) > 1:
+            pairs = [told(mixed(a, b), context.scale) for a, b in zip(floor[::2], floor[1::2], strict=False)]
+            floor = pairs + floor[len(pairs) * 2 :]
+        return floor[0]
+
+
+method = HierarchicalMerge

@@ -1,0 +1,22 @@
+"""Slide regeneration: the persona is thrown away and described anew from the last window alone."""
+
+from __future__ import annotations
+
+from deeppersona.refinement.methods.describe import described
+from deeppersona.refinement.preference import Preferences
+from deeppersona.refinement.step import Context, Structured
+
+
+class SlideRegeneration(Structured):
+    """Describe the last window."""
+
+    name = "slide-regeneration"
+
+    async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
+        """Describe the window just seen; one without answers leaves the persona as it is."""
+        if persona is not None and not context.window:
+            return persona
+        return described((context.window,), context)
+
+
+method = SlideRegeneration

@@ -1,0 +1,1 @@
+"""Asking people: inventories, respondents behind one port, answers on disk."""

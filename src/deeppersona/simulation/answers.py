@@ -1,0 +1,304 @@
+"""Answers on disk: one row for each person, item and asking, written so that a run killed at any moment goes on.
+
+``answers.csv`` has the columns of ``COLUMNS``; beside it ``answers.csv.json`` says which questionnaire, who was asked, who
+answered, licence and counts. While it is being made, rows are added to ``.answers.csv.part`` and what is certain to be on disk
+is noted after each batch; the file stands in its place when all of it is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeppersona.errors import StoreError, UsageError
+from deeppersona.runtime.disk import told, write_whole
+from deeppersona.runtime.seed import Ints
+from deeppersona.schema.inventory import Inventory
+from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form, Record, Respondent
+
+COLUMNS = ("person", "item", "draw", "answer", "source", "weight", "country", "age", "sex", "education")
+_NEEDED = ("person", "item", "answer")
+BATCH = 500
+COMPOSITE = "composite"
+_ABOUT = tuple(f"demographics.{k}" for k in ("country", "age", "sex", "education"))
+
+
+@dataclass
+class Settings:
+    """What makes answers the same: questionnaire, respondent, people, askings and seed."""
+
+    inventory: str
+    fingerprint: str
+    respondent: Mapping[str, Any]
+    people: int
+    run: str
+    draws: int
+    seed: int
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**vars(self), "respondent": dict(self.respondent), "form": dict(self.form)}
+
+
+def beside(out: Path) -> Path:
+    """Where it is told how answers came about."""
+    return out.with_name(out.name + ".json")
+
+
+def forms(inventory: Inventory, draws: int, change: Callable[[Form], Form] = lambda form: form) -> list[Form]:
+    """The forms of several askings."""
+    return [change(Form(inventory, draw)) for draw in range(draws)]
+
+
+def write_answers(
+    records: Sequence[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
+    draws: int = 1, change: Callable[[Form], Form] = lambda form: form, weights: Sequence[float] | None = None,
+    progress: Callable[[int, int], None] = lambda done, people: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Ask everybody and write ``out``; goes on where it was stopped. Returns what ``answers.csv.json`` holds.
+
+    Raises:
+        UsageError: ``out`` holds answers to something else.
+        StoreError: it cannot be written.
+
+    """
+    if (made := _made(out, settings)) is not None:
+        progress(len(records), len(records))
+        return made
+    part, note = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.part.json")
+    done, counts = _begun(part, note, out, settings)
+    with told("writing", part), part.open("ab") as handle:
+        for start in range(done, len(records), BATCH):
+            batch = [records[i] for i in range(start, min(start + BATCH, len(records)))]
+            answered = asyncio.run(_asked(respondent, batch, forms(inventory, draws, change)))
+            w = None if weights is None else weights[start : start + len(batch)]
+            handle.write(_rows(batch, inventory, answered, w, counts).encode())
+            handle.flush()
+            os.fsync(handle.fileno())
+            now = {"settings": settings.plain(), "people": start + len(batch), "bytes": handle.tell(), "counts": counts}
+            write_whole(note, json.dumps(now).encode())
+            progress(start + len(batch), len(records))
+    about = {**settings.plain(), "title": inventory.title, "source": inventory.source, "licence": inventory.licence,
+             "counts": counts, "columns": list(COLUMNS)}  # fmt: skip
+    with told("writing", out):
+        write_whole(beside(out), json.dumps(about, indent=2, ensure_ascii=False).encode() + b"\n")
+        part.replace(out)
+        note.unlink(missing_ok=True)
+    return about
+
+
+async def _asked(respondent: Respondent, people: Sequence[Record], put: Sequence[Form]) -> list[Answered]:
+    return [await respondent.answer(people, form) for form in put]
+
+
+def _made(out: Path, settings: Settings) -> dict[str, Any] | None:
+    """What is told beside finished answers, if they are to the same; UsageError where they are to something else."""
+    if not out.exists():
+        return None
+    try:
+        about: dict[str, Any] = json.loads(beside(out).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise UsageError(f"{out} is there already and nothing beside it says how it came about; choose another --out") from None
+    _same(about, settings, out)
+    return about
+
+
+def _same(about: Mapping[str, Any], settings: Settings, out: Path) -> None:
+    wanted = json.loads(json.dumps(settings.plain()))
+    if differ := [f"{key}: {about.get(key)!r} there, {wanted[key]!r} here" for key in wanted if about.get(key) != wanted[key]]:
+        raise UsageError(f"{out} was begun with other settings ({'; '.join(differ)}); use the same, or choose another --out")
+
+
+def _begun(part: Path, note: Path, out: Path, settings: Settings) -> tuple[int, dict[str, int]]:
+    """How many people are done, and the counts so far; what is not certain to be whole is cut off."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if part.exists() and note.exists():
+        try:
+            state = json.loads(note.read_text("utf-8"))
+            people, size, counts = int(state["people"]), int(state["bytes"]), dict(state["counts"])
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(f"{note} cannot be read; remove it and {part}, and run the same command again") from None
+        _same(state["settings"], settings, out)
+        if part.stat().st_size >= size:
+            os.truncate(part, size)
+            return people, counts
+    head = StringIO()
+    csv.writer(head, lineterminator="\n").writerow(COLUMNS)
+    with told("writing", part):
+        part.write_bytes(head.getvalue().encode())
+        note.unlink(missing_ok=True)
+    return 0, {"answered": 0, "refused": 0, "invalid": 0, "missing": 0, "assumed": 0}
+
+
+def _rows(
+    people: Sequence[Record], inventory: Inventory, answered: Sequence[Answered], weights: Sequence[float] | None,
+    counts: dict[str, int],
+) -> str:  # fmt: skip
+    """The rows of a batch, person by person; composites after the items they are made of."""
+    target = StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    ids = [item.id for item in inventory.items]
+    for p, record in enumerate(people):
+        about = {t["path"]: t["value"] for t in record["traits"] if t["path"] in _ABOUT}
+        weight = 1 if weights is None else f"{weights[p]:.10g}"
+        tail = (weight, *(about.get(path, "") for path in _ABOUT))
+        who = record["id"]
+        for draw, found in enumerate(answered):
+            codes: list[int] = found.codes[p].tolist()
+            source = found.source[p]
+            rows = [(who, i, draw, "" if c == NO_ANSWER else c, source, *tail) for i, c in zip(ids, codes, strict=True)]
+            answers = {i: c for i, c in zip(ids, codes, strict=True) if c != NO_ANSWER}
+            for composite in inventory.composites:
+                value = composite.of(answers)
+                rows.append((who, composite.id, draw, "" if value is None else value, COMPOSITE, *tail))
+            writer.writerows(rows)
+            _count(counts, found, p, len(answers), len(ids), source)
+    return target.getvalue()
+
+
+def _count(counts: dict[str, int], found: Answered, p: int, given: int, asked: int, source: str) -> None:
+    counts["answered"] += given
+    counts["assumed"] += source.endswith(":assumed")
+    for (person, _), word in found.why.items() if given < asked else ():
+        if person == p:
+            counts[word if word in counts else "missing"] += 1
+    counts["missing"] += 0 if found.why else asked - given
+
+
+@dataclass
+class Table:
+    """Answers read from a file, by item: codes (people, draws, items), NaN where there is none.
+
+    ``people`` and ``items`` in the order they come; ``about`` the columns of each person besides the answers;
+    ``strange`` rows by fault, left out and counted.
+    """
+
+    people: list[str]
+    items: list[str]
+    codes: np.ndarray[Any, np.dtype[np.float64]]
+    about: list[dict[str, str]]
+    strange: dict[str, int]
+    settings: dict[str, Any]
+
+    def of(self, items: Sequence[str], draw: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Answers to some items at one asking, (people, items); a column of NaN for an item nobody was asked."""
+        none = np.full(len(self.people), np.nan)
+        at = {item: k for k, item in enumerate(self.items)}
+        columns = [self.codes[:, draw, at[i]] if i in at else none for i in items]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(self.people), 0))
+
+
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a file of answers. UsageError where it is none."""
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}; deeppersona survey run writes one")
+    with told("reading", path), path.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle)
+        if lacking := [c for c in _NEEDED if c not in (reader.fieldnames or ())]:
+            raise UsageError(f"{path} has no column {', '.join(lacking)}; answers have the columns {', '.join(COLUMNS)}")
+        yield from reader
+
+
+def read_answers(path: Path, inventory: Inventory | None = None) -> Table:
+    """Read answers. With the inventory, codes that are no option of an item are left out and counted, never kept in silence."""
+    people: dict[str, int] = {}
+    items: dict[str, int] = {}
+    about: list[dict[str, str]] = []
+    cells: list[tuple[int, int, int, float]] = []
+    strange: dict[str, int] = {}
+    allowed: dict[str, tuple[int, ...]] = {}
+    if inventory is not None:
+        allowed = {name: inventory.values(name) for name in [*(i.id for i in inventory.items), *(c.id for c in inventory.composites)]}
+    draws = 0
+    for row in read_rows(path):
+        fault, value, draw = _cell(row, allowed if inventory is not None else None)
+        if row["person"] not in people:
+            about.append({key: row.get(key) or "" for key in COLUMNS[5:]})
+        p = people.setdefault(row["person"], len(people))
+        if fault:
+            strange[fault] = strange.get(fault, 0) + 1
+            continue
+        i = items.setdefault(row["item"], len(items))
+        draws = max(draws, draw + 1)
+        cells.append((p, draw, i, value))
+    codes = np.full((len(people), max(draws, 1), len(items)), np.nan)
+    if cells:
+        at = np.array([c[:3] for c in cells], dtype=np.intp)
+        codes[at[:, 0], at[:, 1], at[:, 2]] = [c[3] for c in cells]
+    settings = _settings(path)
+    return Table(list(people), list(items), codes, about, strange, settings)
+
+
+def _cell(row: Mapping[str, str], allowed: Mapping[str, tuple[int, ...]] | None) -> tuple[str, float, int]:
+    """(fault or nothing, answer, draw) of a row."""
+    try:
+        draw = int(row.get("draw") or 0)
+        value = float(row["answer"]) if row["answer"] not in ("", None) else float("nan")
+    except ValueError:
+        return "not a number", 0.0, 0
+    if draw < 0:
+        return "draw below 0", 0.0, 0
+    if allowed is None or value != value:
+        return "", value, draw
+    if row["item"] not in allowed:
+        return "item not in the inventory", 0.0, 0
+    return ("", value, draw) if value in allowed[row["item"]] else ("answer off the scale", 0.0, 0)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(beside(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def commonest(path: Path) -> dict[str, int]:
+    """The commonest answer to each item in a file of people's answers, by weight where there is a column for it."""
+    mass: dict[str, dict[int, float]] = {}
+    for row in read_rows(path):
+        try:
+            value, weight = int(float(row["answer"])), float(row.get("weight") or 1.0)
+        except (TypeError, ValueError):
+            continue
+        found = mass.setdefault(row["item"], {})
+        found[value] = found.get(value, 0.0) + weight
+    return {item: max(sorted(found), key=lambda value, of=found: of[value]) for item, found in mass.items()}  # type: ignore[misc]
+
+
+class Replay:
+    """Answers from a file: the people of the run give what is written there, at the same asking."""
+
+    name = "replay"
+
+    def __init__(self, inventory: Inventory, path: Path) -> None:
+        self.inventory, self.path = inventory, path
+        table = read_answers(path, inventory)
+        self.strange = table.strange
+        self._place = {who: p for p, who in enumerate(table.people)}
+        self._codes = np.stack([table.of([i.id for i in inventory.items], d) for d in range(table.codes.shape[1])], axis=1)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Who answers, and from which file."""
+        return {"respondent": self.name, "file": self.path.name}
+
+    async def answer(self, people: Sequence[Record], form: Form) -> Answered:
+        """What the file holds; none where it holds none."""
+        codes: Ints = np.full((len(people), len(self.inventory)), NO_ANSWER, dtype=np.int64)
+        for p, record in enumerate(people):
+            place = self._place.get(str(record["id"]))
+            if place is not None and form.draw < self._codes.shape[1]:
+                row = self._codes[place, form.draw]
+                codes[p] = np.where(np.isnan(row), NO_ANSWER, np.nan_to_num(row)).astype(np.int64)
+        return Answered(codes, (self.name,) * len(people))
