@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from deeppersona import study
+from deeppersona.corpus.tables import WEIGHTS
 from deeppersona.errors import UsageError, unknown
 from deeppersona.evaluation.fidelity import (
     Expected,
@@ -54,7 +55,7 @@ Progress = Callable[[str, int, int], None]
 _USUAL_N = 1000
 _SEARCHED = 300_000  # cells of the joint of all soft targets up to which it is seen beforehand whether they go together
 _COUNTRIES_TOLD = 40  # countries up to which the report counts by each
-SPEC, WEIGHTS = "spec.json", "weights.csv.gz"
+SPEC = "spec.json"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from deeppersona.corpus.shallow import Shallow
+from deeppersona.corpus.tables import WEIGHTS
 from deeppersona.errors import Stopped, UsageError
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.anchors import parse_anchors
@@ -376,6 +379,15 @@ def _traffic() -> Traffic:
 
 
 def load(folder: Path | str) -> Population:
-    """Open a run folder as a population; people are read when looked at."""
+    """Open a run folder as a population, with its weights if it has any; people are read when looked at."""
     run_folder = RunFolder(folder)
-    return Population(run_folder.records(), failures=run_folder.counts()[1])
+    return Population(run_folder.records(), _weights(run_folder), run_folder.counts()[1])
+
+
+def _weights(folder: RunFolder) -> list[float] | None:
+    """The weights of a population with soft targets (``weights.csv.gz``: id, weight, in the order of the people)."""
+    file = folder.path / WEIGHTS
+    if not file.exists():
+        return None
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as handle:
+        return [float(row["weight"]) for row in csv.DictReader(handle)]

@@ -23,6 +23,7 @@ COMMANDS = {
     "gallery": ("gallery", "Write the page index.html of a run again."),
     "models": ("models", "Say what a language model endpoint can do; list prices."),
     "mine": ("mine", "Turn real conversations into a taxonomy, or grow the shipped one."),
+    "survey": ("survey", "Put questionnaires to people, score the answers, compare them with humans'."),
     "taxonomy": ("taxonomy", "Browse, check, import and export trees of human attributes."),
     "facts": ("facts", "Show the figures behind a country and where they come from."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),

@@ -20,10 +20,12 @@ from rich.table import Table
 from deeppersona.cli.running import executor, running
 from deeppersona.cli.show import show_one
 from deeppersona.errors import UsageError, unknown
+from deeppersona.studio.gallery import write_gallery
 
 if TYPE_CHECKING:
     from deeppersona.populate import Populated
 
+_GALLERY_UP_TO = 50_000  # people: it reads everybody, and takes minutes for more
 _LIMIT = re.compile(r"^\s*([a-z_]+)\s*(>=|<=|>|<|==)\s*([0-9.eE+-]+)\s*$")
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -205,6 +207,8 @@ def command(
         if made.failures:
             raise click.exceptions.Exit(1)
         return
+    if made.people <= _GALLERY_UP_TO:
+        write_gallery(out)
     failed = broken_limits(limits, made.report)
     if as_json:
         click.echo(

@@ -354,17 +354,23 @@ def _walk(
 class Slots:
     """The cell of each of n slots, n being the sum of ``counts`` (any shape): exact in all, nearly proportional in any prefix.
 
-    Slots are laid along the cells in C order by steps of about n / golden ratio (a systematic sample, stratified by the
-    order of the cells, at any length), so that one slot is answered without the others. The seed sets the first.
+    Slots are laid along the cells by steps of about n / golden ratio (a systematic sample at any length), so that one slot
+    is answered without the others. The cells are shuffled first: in their own order steps can fall in with a dimension, and
+    the first twenty people be of one sex. The seed sets the order and the first slot.
     """
 
     counts: Ints
     seed: Seed = 0
 
     @cached_property
+    def order(self) -> Ints:
+        """The cells (index into the flat counts) as the slots meet them."""
+        return np.argsort(Dice(self.seed, np.arange(np.size(self.counts))).bits("order of cells"), kind="stable")
+
+    @cached_property
     def ends(self) -> Ints:
-        """How many slots the cells up to each, and it, have; the last is n."""
-        ends = np.cumsum(np.ravel(self.counts), dtype=np.int64)
+        """How many slots the cells up to each in that order, and it, have; the last is n."""
+        ends = np.cumsum(np.ravel(self.counts)[self.order], dtype=np.int64)
         if np.min(self.counts, initial=0) < 0 or not ends.size or not 0 < ends[-1] <= _MOST:
             raise UsageError(f"counts must be whole numbers, not below 0, that add up to 1 to {_MOST:,}")
         return ends
@@ -383,8 +389,9 @@ class Slots:
         if ((at < 0) | (at >= n)).any():
             raise UsageError(f"slots are numbered 0 to {n - 1}; asked for {at.min()} to {at.max()}")
         position = (at * step + start) % n
-        cell = np.searchsorted(self.ends, position, side="right")
-        return cell, position - (self.ends[cell] - np.ravel(self.counts)[cell])
+        met = np.searchsorted(self.ends, position, side="right")
+        cell = self.order[met]
+        return cell, position - (self.ends[met] - np.ravel(self.counts)[cell])
 
     def cell_of(self, slots: Ints) -> Ints:
         """The cell (index into the flat counts) of each slot, shape of ``slots``."""

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
 from deeppersona.corpus.parquet import rows_of
 from deeppersona.errors import UsageError, unknown
@@ -23,6 +23,7 @@ from deeppersona.schema.plan import DEPTH_RANGE
 PRESETS = ("national", "world", "panel", "cohort", "students")
 Scalar = str | int | float
 _FIGURES = ("people", "count", "n", "share", "weight")
+_ONE_OR_SEVERAL = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _OF_BASE = "base.table "
 
 
@@ -39,7 +40,7 @@ class Margin(_Part):
     the shares are counts of everybody, as those of a file may be.
     """
 
-    over: tuple[str, ...]
+    over: Annotated[tuple[str, ...], WithJsonSchema(_ONE_OR_SEVERAL)]
     people: dict[str, float] | list[list[Scalar]] | None = None
     share: dict[str, float] | list[list[Scalar]] | None = None
     file: str | None = None

@@ -235,7 +235,7 @@ def read_answers(path: Path, inventory: Inventory | None = None) -> Table:
     if cells:
         at = np.array([c[:3] for c in cells], dtype=np.intp)
         codes[at[:, 0], at[:, 1], at[:, 2]] = [c[3] for c in cells]
-    settings = _settings(path)
+    settings = settings_beside(path)
     return Table(list(people), list(items), codes, about, strange, settings)
 
 
@@ -255,7 +255,8 @@ def _cell(row: Mapping[str, str], allowed: Mapping[str, tuple[int, ...]] | None)
     return ("", value, draw) if value in allowed[row["item"]] else ("answer off the scale", 0.0, 0)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def settings_beside(path: Path) -> dict[str, Any]:
+    """What stands beside answers: how they came about; empty where nothing does."""
     try:
         found = json.loads(beside(path).read_text("utf-8"))
     except (OSError, ValueError):
@@ -274,6 +275,18 @@ def commonest(path: Path) -> dict[str, int]:
         found = mass.setdefault(row["item"], {})
         found[value] = found.get(value, 0.0) + weight
     return {item: max(sorted(found), key=lambda value, of=found: of[value]) for item, found in mass.items()}  # type: ignore[misc]
+
+
+def write_scores(out: Path, table: Table, inventory: Inventory, scores: Sequence[np.ndarray[Any, np.dtype[np.float64]]]) -> None:
+    """Write scores of people (a table (people, scales) for each draw): person, draw, a column for each scale, who they are."""
+    target = StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(["person", "draw", *(s.id for s in inventory.scales), *COLUMNS[5:]])
+    for p, (who, about) in enumerate(zip(table.people, table.about, strict=True)):
+        for draw, held in enumerate(scores):
+            told_ = ["" if x != x else f"{x:.10g}" for x in held[p].tolist()]
+            writer.writerow([who, draw, *told_, *about.values()])
+    write_whole(out, target.getvalue().encode())
 
 
 class Replay:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from deeppersona.errors import UsageError, nearest
-from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured
+from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured, score
 from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, subgroup_records, variance_ratio
 from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, read_map
 from deeppersona.evaluation.survey.metrics import METRICS, PAPER
@@ -80,7 +80,7 @@ def matched(ours: Path, humans: Path, items: str | ItemMap | None = None, only: 
     for item in found:
         lacking = [s.name for s in sides if item.key not in s.answers or not len(s.answers[item.key].person)]
         if lacking:
-            gone[item.key] = f"no usable answer of {' and '.join(lacking)}"
+            gone[item.key] = f"no usable answer in {' and '.join(lacking)}"
         else:
             kept.append(item)
     if not kept:
@@ -134,7 +134,13 @@ def _items_of(sides: tuple[Side, Side], items: Sequence[Item]) -> list[Item]:
 def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]:
     projection = read_projection(asked.projection) if asked.projection else None
     everything: list[ItemFound] = []
-    items, by_country, places, correlations, steady, gap_rows, small = [], {}, {}, {}, {}, {}, {}
+    items: list[dict[str, Any]] = []
+    by_country: dict[str, Any] = {}
+    places: dict[str, Any] = {}
+    correlations: dict[str, Any] = {}
+    steady: dict[str, Any] = {}
+    gap_rows: dict[str, Any] = {}
+    small: dict[str, Any] = {}
     all_cells: list[Cell] = []
     for country in countries:
         sides = (m.sides[0].where(_keep(m.sides[0], country)), m.sides[1].where(_keep(m.sides[1], country)))
@@ -195,8 +201,6 @@ def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]
 
 
 def _paper_means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    from deeppersona.evaluation.survey.distances import score
-
     out = {}
     for name in PAPER:
         value, floor, ceiling = (float(np.mean([r["metrics"][name][k] for r in rows])) for k in ("value", "floor", "ceiling"))

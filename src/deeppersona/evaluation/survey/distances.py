@@ -21,7 +21,7 @@ from deeppersona.evaluation.survey.side import Side
 from deeppersona.runtime.seed import Floats
 
 _SIMULATED = 200  # samples behind a floor and a ceiling
-_CLOSE = 0.02  # ceiling minus floor below which a score says nothing
+_APART = 1.5  # times the floor that the ceiling must be, or a score says nothing
 Keep = NDArray[np.bool_]
 
 
@@ -47,7 +47,7 @@ class Found:
 
 def score(value: float, floor: float, ceiling: float) -> float | None:
     """1 at the floor, 0 at the ceiling; None where humans themselves answer about uniformly, so that nothing lies between."""
-    return (ceiling - value) / (ceiling - floor) if ceiling - floor > _CLOSE else None
+    return (ceiling - value) / (ceiling - floor) if ceiling > _APART * floor else None
 
 
 @dataclass(frozen=True, eq=False)

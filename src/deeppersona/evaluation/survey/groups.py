@@ -103,7 +103,7 @@ def gaps(whole: Mapping[str, ItemFound], found: Sequence[Cell]) -> dict[str, Any
     ``slope`` is that of our gaps on humans' through the origin, gaps in units of the item's range: 1 the right size, 0 no
     differences between groups, above 1 caricature. ``right sign`` is of those gaps whose human interval excludes 0.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for c in found:
         if not c.found.item.ordered:
             continue

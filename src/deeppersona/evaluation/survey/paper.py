@@ -26,13 +26,14 @@ ALL = 0
 
 def raw_values(raw: Answers, item: Item, *, human: bool, side: Side) -> tuple[Floats, int, dict[str, int]]:
     """A person's mean answer (people,), nan where missing; the most draws a person has; off-scale answers kept, counted."""
+    off: dict[str, int] = {}
     if item.index is not None:
         coded = side.answers[item.key]
-        values, person, off = np.array(item.options)[coded.option], coded.person, {}
+        values, person = np.array(item.options)[coded.option], coded.person
     else:
         rows = raw.rows[item.names(human)[0]]
         codes, at, times = np.unique(rows.code, return_inverse=True, return_counts=True)
-        number, off = np.full(len(codes), np.nan), {}
+        number = np.full(len(codes), np.nan)
         for k, code in enumerate(codes.tolist()):
             x = number_of(item.recode.get(code, code) if human else code)
             gone = x is None or code in item.missing or code.casefold() in BLANK or x < 0 <= item.options[0]

@@ -212,7 +212,7 @@ def _wide(path: Path, rows: Iterable[list[str]], names: Sequence[str], at: Mappi
     known: dict[str, str] = {}
     width = max(*taken.values(), *at.values(), 0) + 1
     for number, row in enumerate(_whole(rows, width, path)):
-        name = row[at["person"]].strip() if "person" in at else str(number)
+        name = row[at["person"]].strip() if "person" in at else f"row {number}"
         if name in people.number:
             raise UsageError(f"{path}: person {name!r} stands there twice, in a table of one row a person")
         people.met(name, row)

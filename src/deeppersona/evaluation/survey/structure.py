@@ -101,7 +101,7 @@ def steadiness(pair: Pair, items: Sequence[Item]) -> dict[str, Any] | None:
     1 says that a person always answers alike, 0 that draws of one person differ as much as people do. None where nobody
     was asked twice.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item in items:
         coded = pair.ours.answers[item.key]
         draws = np.bincount(coded.person, minlength=len(pair.ours)).astype(np.float64)
