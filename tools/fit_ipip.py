@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-OUT = Path(__file__).resolve().parent.parent / "src" / "deeppersona" / "simulation" / "inventories" / "ipip-50.model.toml"
+OUT = (
+    Path(__file__).resolve().parent.parent / "src" / "deeppersona" / "simulation" / "inventories" / "ipip-50.model.toml"
+)
 FILE = "big5_openpsychometrics_19719x57.tsv.gz"
 TRAITS = {
     "E": ("extraversion", (2, 4, 6, 8, 10)),
@@ -63,7 +65,7 @@ def answers(folder: Path) -> tuple[Ints, Ints, Ints]:
 def _thresholds(table: Ints) -> Floats:
     """Normal quantiles of the running shares of answers, shape (items, 4)."""
     running = np.stack([(table <= k).mean(axis=0) for k in range(1, 5)], axis=1)
-    return np.vectorize(NormalDist().inv_cdf)(running.clip(1e-4, 1 - 1e-4))
+    return np.asarray(np.vectorize(NormalDist().inv_cdf)(running.clip(1e-4, 1 - 1e-4)), dtype=np.float64)
 
 
 def polychoric(table: Ints) -> Floats:
@@ -129,10 +131,10 @@ def fit(table: Ints, age: Ints, sex: Ints) -> dict[str, Any]:
     minor = vectors[:, ::-1][:, : FACTORS - 5] * np.sqrt(values[::-1][: FACTORS - 5].clip(0))
     minor = minor * np.sign(minor[np.abs(minor).argmax(axis=0), np.arange(FACTORS - 5)])
     keyed = np.where(KEY > 0, table, 6 - table)
-    scores = np.stack([keyed[:, SCALE == k].mean(axis=1) for k in range(5)], axis=1)
+    scores = np.stack([keyed[:, k == SCALE].mean(axis=1) for k in range(5)], axis=1)
     return {
         "thresholds": _thresholds(table), "traits": pattern, "minor": minor, "phi": phi,
-        "reliability": np.array([_alpha(keyed[:, SCALE == k]) for k in range(5)]),
+        "reliability": np.array([_alpha(keyed[:, k == SCALE]) for k in range(5)]),
         "mean": scores.mean(axis=0), "sd": scores.std(axis=0, ddof=1), "n": len(table), "scores": scores,
         "structure": structure(keyed),
     }  # fmt: skip

@@ -32,7 +32,14 @@ from deeppersona.facts.tables import Country, shipped_facts
 from deeppersona.schema import vocabulary as v
 
 Floats = NDArray[np.float64]
-OUT = Path(__file__).resolve().parent.parent / "src" / "deeppersona" / "simulation" / "inventories" / "wvs-iw10.model.toml"
+OUT = (
+    Path(__file__).resolve().parent.parent
+    / "src"
+    / "deeppersona"
+    / "simulation"
+    / "inventories"
+    / "wvs-iw10.model.toml"
+)
 SHARES, PROJECTION = "ivs_answer_shares_by_country_wave_owid.csv.gz", "iw_projection_weights_item_means_sds.json"
 SINCE = 2008  # waves from then on; a country's last one counts
 PLACE = ("country_x", "country_y", "country_xx", "country_xy", "country_yy")
@@ -51,7 +58,11 @@ WITHIN: dict[str, dict[str, float]] = {
     "Q254": {"age": -0.08, "believer": -0.10, "education": 0.03},
 }
 PERMISSIVE = 0.45  # what homosexuality and abortion share besides (minor factor)
-_SPREAD, _X, _Y = 1.25, 1.81, 1.61  # of people about their country on the map; map units to factor scores (Tao et al. 2024)
+_SPREAD, _X, _Y = (
+    1.25,
+    1.81,
+    1.61,
+)  # of people about their country on the map; map units to factor scores (Tao et al. 2024)
 # Shares of all people who choose each quality, and shares that name each aim first: our approximations, of which Y002 and Y003 have
 # the mean that is known.
 QUALITIES = {"Q7": 0.72, "Q8": 0.47, "Q9": 0.50, "Q10": 0.62, "Q11": 0.19, "Q12": 0.62, "Q13": 0.36, "Q14": 0.37, "Q15": 0.35,
@@ -105,7 +116,8 @@ def shares(folder: Path) -> dict[str, dict[str, Floats]]:
             add("Q209", code, [float(row[f"{k}_political_action_E025"]) for k in ("have_done", "might_do", "never")])
         for item, key in (("Q182", "F118"), ("Q184", "F120")):
             never, low, middle, always, dk, gone = (
-                float(row[f"{k}_{key}"] or "nan") for k in ("never_just", "never_just_agg", "neutral", "always_just", "dont_know", "missing")
+                float(row[f"{k}_{key}"] or "nan")
+                for k in ("never_just", "never_just_agg", "neutral", "always_just", "dont_know", "missing")
             )
             if not np.isnan([never, low, middle, always]).any():
                 rest = 100 - low - middle - always - np.nan_to_num(dk) - np.nan_to_num(gone)
@@ -137,7 +149,7 @@ def typical(code: str) -> dict[str, float]:
     facts = shipped_facts()
     country: Country = facts.countries[code]
     religion = facts.religion(country)
-    by = {r: 0.0 for r in v.RELIGION}
+    by: dict[str, float] = dict.fromkeys(v.RELIGION, 0.0)
     for row, share in zip(religion.rows, religion.share, strict=True):
         by[row["religion"]] = by.get(row["religion"], 0.0) + float(share)
     people = facts.age_sex_education(country)[0][18:].sum(axis=(1, 2))
@@ -212,7 +224,9 @@ def moved(p: Floats, low: int, mean: Floats, within: float) -> tuple[Floats, flo
             below = _cdf((cuts[None, :] - shift[:, None]) / within)
             density = np.exp(-0.5 * ((cuts[None, :] - shift[:, None]) / within) ** 2) / np.sqrt(2 * np.pi) / within
             cuts = cuts - (below.mean(axis=0) - np.cumsum(p)[:-1]) / density.mean(axis=0).clip(1e-6)
-        answers = np.diff(np.concatenate([np.zeros((len(aim), 1)), below, np.ones((len(aim), 1))], axis=1), axis=1) @ values
+        answers = (
+            np.diff(np.concatenate([np.zeros((len(aim), 1)), below, np.ones((len(aim), 1))], axis=1), axis=1) @ values
+        )
         found = float(((answers - answers.mean()) @ aim) / (aim @ aim))
         slope *= 1.0 + 0.5 * (1.0 / max(found, 0.05) - 1.0)
     return cuts, slope
@@ -221,7 +235,14 @@ def moved(p: Floats, low: int, mean: Floats, within: float) -> tuple[Floats, flo
 def spread_out(cuts: Floats) -> Floats:
     """Nine cut points of ten answers from the four between the groups 1, 2-4, 5, 6-9, 10: groups in equal parts of people."""
     edges = _cdf(cuts)
-    inner = [edges[0], *np.linspace(edges[0], edges[1], 4)[1:-1], edges[1], edges[2], *np.linspace(edges[2], edges[3], 5)[1:-1], edges[3]]
+    inner = [
+        edges[0],
+        *np.linspace(edges[0], edges[1], 4)[1:-1],
+        edges[1],
+        edges[2],
+        *np.linspace(edges[2], edges[3], 5)[1:-1],
+        edges[3],
+    ]
     return np.asarray(_probit(np.array(inner).clip(1e-5, 1 - 1e-5)))
 
 
@@ -239,7 +260,9 @@ def fit(folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
         minor = PERMISSIVE if item in ("Q182", "Q184") else 0.0
         loads = WITHIN[item] | own_place(loadings[item])
         cuts, world = fitted({c: p for c, p in seen.items() if c not in without}, loads)
-        items[item] = _item(spread_out(cuts) if len(cuts) == 4 else cuts, loads, dict(zip(PLACE, world, strict=True)), minor)
+        items[item] = _item(
+            spread_out(cuts) if len(cuts) == 4 else cuts, loads, dict(zip(PLACE, world, strict=True)), minor
+        )
     codes = sorted({c for seen in known.values() for c in seen} - set(without))
     scores = np.array([((place(c)[0] - 0.38) / _X, (place(c)[1] + 0.01) / _Y) for c in codes])
     for item in ("Q45", "Q46", "Q164", "Q254"):
@@ -256,6 +279,7 @@ def fit(folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
         away = float(np.mean([offset(loads, c) for c in codes]))
         items[item] = _item(cuts - a + away, loads, direct)
     _qualities(items, loadings["Y003"])
+    items |= {"Q154": {}, "Q155": {}}  # Q155 is the second choice of the ranking that Q154 begins
     return {
         "kind": "propensity", "item_stability": 0.5, "minor_stability": 0.8, "items": items,
         "source": "Coefficients fitted by us to country shares of the Integrated Values Surveys (WVS Association and EVS, 1981-2022, as "
@@ -295,28 +319,41 @@ def _aims(loading: tuple[float, float]) -> dict[str, Any]:
     for value, start in base.items():
         sign = 1.0 if value in (2, 4) else -1.0
         loads = {k: sign * 0.75 * w for k, w in own_place(loading).items()}
-        loads |= {"country_x": sign * 0.75 * loading[0] / _X, "country_y": sign * 0.75 * loading[1] / _Y, "education": sign * 0.08}
+        loads |= {
+            "country_x": sign * 0.75 * loading[0] / _X,
+            "country_y": sign * 0.75 * loading[1] / _Y,
+            "education": sign * 0.08,
+        }
         out[str(value)] = {"base": start, "loads": {k: round(w, 3) for k, w in loads.items() if abs(w) >= 0.0005}}
     return {"Q154": out}
 
 
 def written(model: dict[str, Any]) -> str:
     """The model as TOML."""
+
     def table(values: dict[str, float]) -> str:
         return "{" + ", ".join(f"{k} = {w:.3f}" for k, w in values.items()) + "}"
 
-    out = ["# Made by tools/fit_wvs.py; do not edit. Coefficients only: no share of answers of any country stands here.", ""]
+    out = [
+        "# Made by tools/fit_wvs.py; do not edit. Coefficients only: no share of answers of any country stands here.",
+        "",
+    ]
     out += [f'{key} = "{model[key]}"' for key in ("kind", "source")]
     out += [f"{key} = {model[key]}" for key in ("item_stability", "minor_stability")]
     for item in sorted(model["items"], key=lambda i: int(i[1:])):
         body = model["items"][item]
+        if not body:
+            out += ["", f"[items.{item}]"]
+            continue
         out += ["", f"[items.{item}]", "thresholds = [" + ", ".join(f"{c:.3f}" for c in body["thresholds"]) + "]",
                 f"loads = {table(body['loads'])}", f"noise = {body['noise']}"]  # fmt: skip
         out += [f"minor = {body['minor']}"] if "minor" in body else []
-    out += ["", "# Q155 is the second choice of the ranking that Q154 begins.", "[items.Q154]", "", "[items.Q155]"]
     for first, options in model["choices"].items():
         out += ["", f"[choices.{first}]"]
-        out += [f"{value} = {{base = {body['base']:.3f}, loads = {table(body['loads'])}}}" for value, body in options.items()]
+        out += [
+            f"{value} = {{base = {body['base']:.3f}, loads = {table(body['loads'])}}}"
+            for value, body in options.items()
+        ]
     return "\n".join(out) + "\n"
 
 
@@ -328,7 +365,9 @@ def main() -> None:
     arguments = parser.parse_args()
     model = fit(arguments.originals)
     arguments.out.write_text(written(model), "utf-8")
-    print(f"{sum(len(seen) for seen in shares(arguments.originals).values())} country shares; written to {arguments.out}")
+    print(
+        f"{sum(len(seen) for seen in shares(arguments.originals).values())} country shares; written to {arguments.out}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from deeppersona.corpus.tables import WEIGHTS
 from deeppersona.errors import UsageError, unknown
 from deeppersona.evaluation.fidelity import (
     Expected,
+    Joint,
     against_target,
     compare,
     described_weights,
@@ -350,7 +351,7 @@ def fidelity_report(
         "failures": empty, "refilled": refilled,
         "duplicates": {"mode": spec.duplicates, **sifted.duplicates}, "checked": sifted.checked, "violations": len(wrong),
         "violations by rule": dict(Counter(i.rule for i in wrong)),
-        "joints": [asdict(j) for j in tables],
+        "joints": [_plain(j) for j in tables],
         "margins": {d: _margin(sifted, labels, meant.expected, d) for d in labels},
         "strata": {d: _stratum(sifted, labels, meant.expected, d) for d in map(field_of, spec.report.strata)},
     }  # fmt: skip
@@ -360,6 +361,10 @@ def fidelity_report(
             "missed": list(weighting.missed), "targets": [_target(sifted, labels, m, weighting) for m in meant.targets],
         }  # fmt: skip
     return report
+
+
+def _plain(joint: Joint) -> dict[str, Any]:
+    return {**asdict(joint), "dims": list(joint.dims)}
 
 
 def _target(
@@ -400,5 +405,5 @@ def _stratum(
             found, want = table_of(sifted.codes, labels, (dim, other)), expected((dim, other))
             for k, category in enumerate(labels[dim]):
                 if found[k].sum() and want[k].sum():
-                    out.setdefault(category, []).append(asdict(compare(found[k], want[k], labels, (other,))))
+                    out.setdefault(category, []).append(_plain(compare(found[k], want[k], labels, (other,))))
     return out

@@ -46,7 +46,6 @@ def test_chi_square_tail_is_that_of_the_tables(freedom: int, points: tuple[float
 
 def test_chi_square_tail_far_out_and_at_its_ends() -> None:
     assert chi_square_tail(0, 5) == chi_square_tail(7, 0) == 1.0
-    assert chi_square_tail(math.inf, 1) == 0.0 or math.isnan(chi_square_tail(math.inf, 1)) is False
     assert chi_square_tail(5000, 4000) < 1e-20
     assert chi_square_tail(3000, 4000) > 1 - 1e-9
     assert chi_square_tail(4000, 4000) == pytest.approx(0.497, abs=2e-3)
@@ -71,7 +70,9 @@ def test_the_floor_is_what_simple_random_samples_are_off_by() -> None:
     g = np.random.default_rng(1)
     share = g.dirichlet(np.full(200, 0.3)).reshape(20, 10)
     dims = {"a": [str(k) for k in range(20)], "b": [str(k) for k in range(10)]}
-    found = [compare(g.multinomial(150, share.ravel()).reshape(20, 10) * 1.0, share, dims, ("a", "b")) for _ in range(300)]
+    found = [
+        compare(g.multinomial(150, share.ravel()).reshape(20, 10) * 1.0, share, dims, ("a", "b")) for _ in range(300)
+    ]
     assert np.mean([j.tv for j in found]) == pytest.approx(found[0].floor, rel=0.02)
     assert np.mean([j.p < 0.05 for j in found]) < 0.1
     assert np.mean([j.p for j in found]) == pytest.approx(0.5, abs=0.06)
@@ -118,7 +119,7 @@ def test_tables_leave_out_whom_no_category_has() -> None:
     codes = {"a": np.array([0, 1, 1, -1]), "b": np.array([2, 0, 0, 1])}
     assert table_of(codes, DIMS, ("a", "b")).tolist() == [[0, 0, 1], [2, 0, 0]]
     assert table_of(codes, DIMS, ("b",), np.array([1.0, 2, 3, 4])).tolist() == [5, 4, 1]
-    assert table_of(codes, DIMS, ()).tolist() == 0 or table_of(codes, DIMS, ()).size == 1
+    assert table_of(codes, DIMS, ()).tolist() == 4
 
 
 def test_every_margin_and_joint_is_there_once() -> None:
@@ -149,7 +150,7 @@ def test_quota_errors_name_the_cell_and_let_fractions_be_met_by_their_neighbours
 
 
 def test_targets_without_every_figure_count_the_rest_as_one_cell() -> None:
-    assert against_target(np.array([40.0, 60.0]), np.array([60.0, np.nan])) == pytest.approx(0.0 if False else 0.2)
+    assert against_target(np.array([40.0, 60.0]), np.array([60.0, np.nan])) == pytest.approx(0.2)
     assert against_target(np.array([40.0, 60.0]), np.array([6.0, 4.0])) == pytest.approx(0.2)
     assert against_target(np.array([60.0, 40.0]), np.array([60.0, 40.0])) == 0
 

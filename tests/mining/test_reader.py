@@ -12,7 +12,9 @@ import pytest
 from deeppersona.errors import Stopped
 from deeppersona.mining.merge import Terms
 from deeppersona.mining.mine import FOLDER, Mined, Wanted, mine
+from deeppersona.mining.reader import _wording as wording_of
 from deeppersona.mining.reader import model_reader
+from deeppersona.models.ask import Fault
 from deeppersona.models.price import Price
 from deeppersona.models.spec import Traffic, parse_roles
 from tests.mining.corpus import write
@@ -111,3 +113,38 @@ def test_only_scrubbed_words_are_shown(tmp_path: Path) -> None:
     turns = [turn for body in seen for turn in body["messages"] if "Ignore your instructions" in turn["content"]]
     assert turns
     assert all(turn["role"] == "user" for turn in turns)
+
+
+GOOD: dict[str, Any] = {"name": "morning gladness", "question": "What do you get up for?", "definition": "What gets the person up.", "answers": ["work", "a garden", "the children"]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        ({"name": "topic 4"}, "a name"),
+        ({"question": "What is the most common fear?"}, "one person"),
+        ({"question": "What is family therapy?"}, "one person"),
+        ({"question": "What are your most common fears?"}, "one person"),
+        ({"answers": ["I am tough", "not tough", "tough as nails"]}, "without I"),
+        ({"answers": ["Issues can include work", "Issues can include money", "Issues can include love"]}, "differ"),
+        ({"answers": ["a feeling that comes from the way a body answers", "no", "yes"]}, "few words"),
+        ({"answers": ["yes", "no"]}, "four to six"),
+    ],
+)
+def test_a_wording_that_is_no_question_to_one_person_is_asked_again(changed: dict[str, Any], asked: str) -> None:
+    assert wording_of(GOOD)["answers"] == GOOD["answers"]
+    with pytest.raises(Fault, match=asked):
+        wording_of({**GOOD, **changed})
+
+
+def test_a_sentence_is_no_value_and_a_question_no_attribute(tmp_path: Path) -> None:
+    told = [
+        {"attribute": "how can i rest", "value": "tomatoes", "quote": "the tomatoes there are what I get up for"},
+        {"attribute": "what they rise for", "value": "the tomatoes there are what i get up for in truth", "quote": "the tomatoes there are what I get up for"},
+    ]
+    said = [{"when": "plainly tells", "say": json.dumps({str(k): {"class": "personalisable", "told": told} for k in range(1, 6)})}]
+    (tmp_path / "script.json").write_text(json.dumps(said))
+    corpus = write(tmp_path / "letters.jsonl", LETTERS)
+    found, unsupported = read(corpus, tmp_path / "out", f"scripted:{tmp_path / 'script.json'}")
+    assert unsupported == 2 * len(LETTERS)
+    assert not [e for e in found.log if e.get("frame") == "model"]

@@ -109,13 +109,19 @@ def test_conditions_hold_beside_quotas() -> None:
 
 def test_a_table_of_your_own_takes_the_place_of_ours(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("sex,urban,count\nfemale,urban,5000\nmale,rural,3000\n")
-    (tmp_path / "s.toml").write_text('n = 40\ndepth = 20\n[base]\ncountry = "KE"\ntable = "own.csv"\n[report]\non = ["sex", "urban"]\n')
+    (tmp_path / "s.toml").write_text(
+        'n = 40\ndepth = 20\n[base]\ncountry = "KE"\ntable = "own.csv"\n[report]\non = ["sex", "urban"]\n'
+    )
     m = populate.mean(read_spec(tmp_path / "s.toml"), dp.shipped_taxonomy())
     assert np.allclose(m.expected(("sex", "urban")), [[25, 0], [0, 15]])
     assert m.targets == ()
-    with_quota = read_spec(tmp_path / "s.toml").model_copy(update={"quota": parse_spec({"quota": [people(female=10, male=30)]}, "x").quota})
+    with_quota = read_spec(tmp_path / "s.toml").model_copy(
+        update={"quota": parse_spec({"quota": [people(female=10, male=30)]}, "x").quota}
+    )
     assert np.allclose(populate.mean(with_quota, dp.shipped_taxonomy()).expected(("sex", "urban")), [[10, 0], [0, 30]])
-    (tmp_path / "own.csv").write_text("dimension,category,people\nsex,female,5000000\nsex,male,5000000\nurban,urban,10\nurban,rural,30\n")
+    (tmp_path / "own.csv").write_text(
+        "dimension,category,people\nsex,female,5000000\nsex,male,5000000\nurban,urban,10\nurban,rural,30\n"
+    )
     m = populate.mean(read_spec(tmp_path / "s.toml"), dp.shipped_taxonomy())
     assert np.allclose(m.expected(("sex",)), [20, 20])
     assert np.allclose(m.expected(("urban",)), [10, 30])
@@ -128,7 +134,10 @@ def test_shares_are_met_by_neighbouring_whole_numbers_even_where_the_first_round
         labels = {d: [str(c) for c in range(int(s))] for d, s in zip("abcd", g.integers(2, 5, 4), strict=True)}
         base = g.gamma(0.7, size=[len(c) for c in labels.values()])
         base = base / base.sum() * 77
-        near = [Margin(over, np.einsum(base, [0, 1, 2, 3], ["abcd".index(d) for d in over])) for over in (("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"))]
+        near = [
+            Margin(over, np.einsum(base, [0, 1, 2, 3], ["abcd".index(d) for d in over]))
+            for over in (("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"))
+        ]
         counts = allot._rounded(base, labels, [], near, k)
         assert all(allot._neighbours(counts, labels, m) for m in near)
         first = allot.controlled_rounding(base, labels, [], [m.dims for m in near], seed=k).counts

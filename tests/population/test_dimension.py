@@ -13,7 +13,18 @@ from deeppersona.population.counting import Counted, codes_of, core_of
 from deeppersona.population.dimension import Dimension, dimension
 
 FACTS = shipped_facts()
-USUAL = ("country", "region", "sex", "age", "education", "urban", "marital_status", "children", "religion", "employment_status")
+USUAL = (
+    "country",
+    "region",
+    "sex",
+    "age",
+    "education",
+    "urban",
+    "marital_status",
+    "children",
+    "religion",
+    "employment_status",
+)
 
 
 def read(field: str, written: object = None, countries: tuple[str, ...] = ("KE", "DE"), youngest: int = 0) -> Dimension:
@@ -35,7 +46,12 @@ def test_gaps_become_categories() -> None:
 @pytest.mark.parametrize("field", ["age", "education", "sex", "urban"])
 @pytest.mark.parametrize("youngest", [0, 18])
 def test_every_cell_of_the_people_meant_is_in_one_category(field: str, youngest: int) -> None:
-    some = {"age": ["20..29", ">=60"], "education": ["none..primary", "bachelor.."], "sex": ["male"], "urban": ["rural"]}
+    some = {
+        "age": ["20..29", ">=60"],
+        "education": ["none..primary", "bachelor.."],
+        "sex": ["male"],
+        "urban": ["rural"],
+    }
     for written in (None, some[field]):
         inside = read(field, written, youngest=youngest).masks.sum(axis=0)
         meant = (youngest <= AGE) & ((EDUCATION < CHILD_LEVEL) | (youngest == 0))
@@ -100,11 +116,35 @@ def test_the_rest_may_be_named_anywhere_and_read_again_is_the_same() -> None:
 
 def test_groups_and_branches_of_religion() -> None:
     dim = read("religion", ["Catholic", "muslim", "other"])
-    place = [dim.of(x) for x in [("christian", "branch:Catholic", "christian/Catholic"), ("muslim", "branch:Shia", "muslim/Shia"), ("hindu", "hindu/")]]
+    place = [
+        dim.of(x)
+        for x in [
+            ("christian", "branch:Catholic", "christian/Catholic"),
+            ("muslim", "branch:Shia", "muslim/Shia"),
+            ("hindu", "hindu/"),
+        ]
+    ]
     assert place == ["Catholic", "muslim", "other"]
 
 
-WORLD = ["AF", "US", "DM", "IN", "CN", "JP", "KE", "DE", "BR", "NG", "IR", "TH", "GB", "HT", "IL", "ET"]  # all religions
+WORLD = [
+    "AF",
+    "US",
+    "DM",
+    "IN",
+    "CN",
+    "JP",
+    "KE",
+    "DE",
+    "BR",
+    "NG",
+    "IR",
+    "TH",
+    "GB",
+    "HT",
+    "IL",
+    "ET",
+]  # all religions
 
 
 def test_everybody_in_the_world_falls_into_one_category_of_every_usual_dimension() -> None:
@@ -119,6 +159,10 @@ def test_everybody_in_the_world_falls_into_one_category_of_every_usual_dimension
         assert (codes[d] >= 0).all(), d
         for row in (0, 50, 299):  # one alone: the others do not hold for them
             value = core_of(records[row]).get(d)
-            value = value.replace(" ", "_") if isinstance(value, str) and d in ("marital_status", "employment_status") else value
+            value = (
+                value.replace(" ", "_")
+                if isinstance(value, str) and d in ("marital_status", "employment_status")
+                else value
+            )
             assert sum(dim.of(value) == name for name in dim.categories) == 1
     assert len(np.unique(codes["religion"])) > 4

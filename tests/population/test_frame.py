@@ -53,7 +53,10 @@ def found(cohort: Cohort, dims: dict[str, Dimension], over: tuple[str, ...]) -> 
         else:
             codes.append(np.stack([cohort.fact_mask(c) for c in clauses]).argmax(axis=0))
     shape = tuple(len(dims[d].categories) for d in over)
-    return np.bincount(np.ravel_multi_index(tuple(np.array(codes)), shape), minlength=int(np.prod(shape))).reshape(shape) * 1.0
+    return (
+        np.bincount(np.ravel_multi_index(tuple(np.array(codes)), shape), minlength=int(np.prod(shape))).reshape(shape)
+        * 1.0
+    )
 
 
 JOINTS = [("age", "education", "sex"), ("marital_status", "children", "age"), ("religion", "employment_status"),
@@ -73,7 +76,9 @@ def cohort_of(where: tuple[tuple[str, str], ...], adults: bool) -> tuple[Cohort,
     taxonomy = dp.shipped_taxonomy()
     plan = dp.make_plan(N, ["KE", "DE"], seed=11, depth=20, anchors=dict(where), adults_only=adults)
     engine = Engine(plan, FACTS, taxonomy)
-    return engine.cohort(range(N)), Frame(FACTS, plan.countries, parse_anchors(plan.anchors, FACTS), 18 if adults else 0)
+    return engine.cohort(range(N)), Frame(
+        FACTS, plan.countries, parse_anchors(plan.anchors, FACTS), 18 if adults else 0
+    )
 
 
 @pytest.mark.parametrize("over", JOINTS)
@@ -145,4 +150,3 @@ def test_ranges_meet_or_leave_nobody() -> None:
     assert held is not None
     assert held.get("children") == Clause("children", 2, 3)
     assert with_clauses(none, [Clause("children", 0, 1), Clause("children", 2, 9)], FACTS) is None
-

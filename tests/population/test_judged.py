@@ -49,7 +49,9 @@ def test_a_judge_finds_warnings_and_is_paid_once(run: tuple[RunFolder, Populatio
     again = judge_run(folder, list(people), dp.shipped_taxonomy(), parse_roles([judge]), Traffic())
     assert again == issues
     with sqlite3.connect(folder.path / "run.sqlite") as db:
-        (asked,) = db.execute("select count(*) from completion where json_extract(usage, '$.stage') = 'judge'").fetchone()
+        (asked,) = db.execute(
+            "select count(*) from completion where json_extract(usage, '$.stage') = 'judge'"
+        ).fetchone()
     assert asked == len(people)
 
 

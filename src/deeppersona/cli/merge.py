@@ -19,6 +19,7 @@ from deeppersona.studio.gallery import write_gallery
 if TYPE_CHECKING:
     from deeppersona.populate import Meant
 
+GALLERY_UP_TO = 50_000  # people of a population: a gallery reads everybody, and takes minutes for more
 _OF_ONE = ("shard", "out", "workers", "resume", "repair", "engine", "address", "as_json")
 
 
@@ -81,7 +82,7 @@ def command(shards: tuple[Path, ...], out: Path, folder: Path | None, workers: i
         )
         report, page, failed = made.report or {}, "fidelity.html", made.failures
         summary |= {"failures": failed, "quota_error": report["quota_error"], "violations": report["violations"]}
-    else:
+    if meant is None or people <= GALLERY_UP_TO:
         write_gallery(out)
     if as_json:
         click.echo(json.dumps(summary))

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deeppersona.cli.merge import GALLERY_UP_TO
 from deeppersona.cli.running import executor, running
 from deeppersona.cli.show import show_one
 from deeppersona.errors import UsageError, unknown
@@ -25,7 +26,6 @@ from deeppersona.studio.gallery import write_gallery
 if TYPE_CHECKING:
     from deeppersona.populate import Populated
 
-_GALLERY_UP_TO = 50_000  # people: it reads everybody, and takes minutes for more
 _LIMIT = re.compile(r"^\s*([a-z_]+)\s*(>=|<=|>|<|==)\s*([0-9.eE+-]+)\s*$")
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -207,7 +207,7 @@ def command(
         if made.failures:
             raise click.exceptions.Exit(1)
         return
-    if made.people <= _GALLERY_UP_TO:
+    if made.people <= GALLERY_UP_TO:
         write_gallery(out)
     failed = broken_limits(limits, made.report)
     if as_json:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from deeppersona.errors import UsageError, nearest
 if TYPE_CHECKING:
     from deeppersona.runtime.records import RunRecords
     from deeppersona.schema.inventory import Inventory
-    from deeppersona.simulation.respondent import Record, Respondent
+    from deeppersona.simulation.respondent import Respondent
 
 RESPONDENTS = ("grounded", "uniform", "mode", "shuffled-country", "no-persona", "replay")
 _ELSEWHERE = {
@@ -49,7 +50,9 @@ class Survey(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest command when the one asked for is unknown."""
         if args and args[0] not in self.list_commands(ctx):
-            ctx.fail(f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx)) or '; see deeppersona survey --help'}")
+            ctx.fail(
+                f"no command {args[0]!r}{nearest(args[0], self.list_commands(ctx)) or '; see deeppersona survey --help'}"
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,7 +77,9 @@ def command() -> None:
 @contextmanager
 def _bar(words: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()
+    ) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, people: bar.update(task, completed=done, total=people)
 
@@ -128,7 +133,9 @@ def list_(as_json: bool) -> None:
     for inventory in found:
         table.add_row(inventory.id, str(len(inventory)), inventory.title, inventory.licence)
     Console(highlight=False).print(table)
-    click.echo("  show   deeppersona survey show ID\n  your own: a TOML or CSV file in place of the id, docs/methods/surveys.md")
+    click.echo(
+        "  show   deeppersona survey show ID\n  your own: a TOML or CSV file in place of the id, docs/methods/surveys.md"
+    )
 
 
 @command.command("show")
@@ -157,8 +164,12 @@ def show(inventory: str) -> None:
 _ASKED = (
     click.argument("inventory"),
     click.argument("run", type=click.Path(path_type=Path)),
-    click.option("--respondent", type=click.Choice(RESPONDENTS), default="grounded", show_default=True, help="Who answers."),
-    click.option("--from", "of", type=click.Path(path_type=Path), help="Answers to replay; people's answers whose mode is given."),
+    click.option(
+        "--respondent", type=click.Choice(RESPONDENTS), default="grounded", show_default=True, help="Who answers."
+    ),
+    click.option(
+        "--from", "of", type=click.Path(path_type=Path), help="Answers to replay; people's answers whose mode is given."
+    ),
     click.option("-n", "people", type=click.IntRange(min=1), help="Ask the first so many people only."),
     click.option("--items", default="", metavar="A,B,...", help="Ask these items only."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of what is left to chance in answers."),
@@ -172,7 +183,7 @@ def asked(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _to_ask(raw: dict[str, Any]) -> tuple[Inventory, Sequence[Record], Respondent]:
+def _to_ask(raw: dict[str, Any]) -> tuple[Inventory, RunRecords, int, Respondent]:
     from deeppersona.runtime.store import RunFolder
     from deeppersona.simulation.inventory import read_inventory
 
@@ -182,18 +193,39 @@ def _to_ask(raw: dict[str, Any]) -> tuple[Inventory, Sequence[Record], Responden
     folder = RunFolder(raw["run"])
     folder.plan()
     records = folder.records()
-    people = records if raw["people"] is None else records[: raw["people"]]
+    people = min(raw["people"] or len(records), len(records))
     if not people:
         raise UsageError(f"{raw['run']} holds nobody yet; run generate first")
-    return inventory, people, _respondent(raw["respondent"], inventory, records, raw)
+    return inventory, records, people, _respondent(raw["respondent"], inventory, records, raw)
 
 
 @command.command("run")
 @asked
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("answers.csv"), show_default=True, help="The file of answers.")
-@click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Times everybody is asked; kept apart, never averaged.")
-@click.option("--order", type=click.Choice(["fixed", "shuffled"]), default="fixed", show_default=True, help="Order of the items.")
-@click.option("--options", "shown", type=click.Choice(["fixed", "turned"]), default="fixed", show_default=True, help="Order of the options.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("answers.csv"),
+    show_default=True,
+    help="The file of answers.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Times everybody is asked; kept apart, never averaged.",
+)
+@click.option(
+    "--order", type=click.Choice(["fixed", "shuffled"]), default="fixed", show_default=True, help="Order of the items."
+)
+@click.option(
+    "--options",
+    "shown",
+    type=click.Choice(["fixed", "turned"]),
+    default="fixed",
+    show_default=True,
+    help="Order of the options.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def run_(out: Path, draws: int, order: str, shown: str, as_json: bool, **raw: Any) -> None:
     r"""Put INVENTORY (an id of survey list, or your own .toml or .csv) to the people of RUN.
@@ -208,26 +240,28 @@ def run_(out: Path, draws: int, order: str, shown: str, as_json: bool, **raw: An
     from deeppersona.simulation.answers import Settings, write_answers
     from deeppersona.simulation.respondent import Form, shuffled, turned
 
-    inventory, people, respondent = _to_ask(raw)
+    inventory, records, people, respondent = _to_ask(raw)
 
     def change(form: Form) -> Form:
         form = shuffled(form, raw["seed"]) if order == "shuffled" else form
         return turned(form) if shown == "turned" else form
 
     settings = Settings(
-        raw["inventory"], inventory.fingerprint, respondent.settings, len(people), RunFolder(raw["run"]).plan().fingerprint,
+        raw["inventory"], inventory.fingerprint, respondent.settings, people, RunFolder(raw["run"]).plan().fingerprint,
         draws, raw["seed"], {"order": order, "options": shown},
     )  # fmt: skip
     with _bar(f"asking {inventory.id}", as_json) as progress:
         about = write_answers(
-            people, inventory, respondent, out, settings, draws=draws, change=change, progress=progress,
+            records, inventory, respondent, out, settings, draws=draws, change=change, progress=progress,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps({"out": str(out), **about}, ensure_ascii=False))
         return
     counts = about["counts"]
     whole = counts["answered"] + counts["refused"] + counts["invalid"] + counts["missing"]
-    click.echo(f"{len(people):,} people, {len(inventory)} items, {draws} asking{'s' if draws > 1 else ''}: {counts['answered']:,} of {whole:,} answers, in {out}")
+    click.echo(
+        f"{people:,} people, {len(inventory)} items, {draws} asking{'s' if draws > 1 else ''}: {counts['answered']:,} of {whole:,} answers, in {out}"
+    )
     for word in ("refused", "invalid", "missing"):
         if counts[word]:
             click.echo(f"warning: {counts[word]:,} answers {word}", err=True)
@@ -294,11 +328,17 @@ def validity_(as_json: bool, **raw: Any) -> None:
     from deeppersona.evaluation.validity import validity
     from deeppersona.simulation.response import human_structure
 
-    inventory, people, respondent = _to_ask(raw)
+    inventory, records, people, respondent = _to_ask(raw)
     human = None if raw["items"] else human_structure(inventory, raw["inventory"])
-    report = validity(inventory, respondent, list(people), seed=raw["seed"], human=human)
+    report = validity(inventory, respondent, list(islice(records, people)), seed=raw["seed"], human=human)
     if as_json:
-        click.echo(json.dumps(_plain({"inventory": inventory.id, "respondent": dict(respondent.settings), **report}), indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                _plain({"inventory": inventory.id, "respondent": dict(respondent.settings), **report}),
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return
     _show_reliability(report)
     forms = report["forms"]
@@ -320,19 +360,35 @@ def _plain(value: Any) -> Any:
 
 
 def _show_reliability(report: dict[str, Any]) -> None:
-    table = Table(box=None, padding=(0, 2), header_style="bold")
+    console = Console(highlight=False)
+    console.width = max(console.width, 100)
+    table = Table(box=None, padding=(0, 1), header_style="bold")
     steady = report.get("steadiness")
-    heads = ("scale", "items", "n", "mean", "sd", "alpha", "omega", "people: mean", "sd", "alpha", *(("again r",) if steady else ()))
+    heads = (
+        "scale",
+        "items",
+        "n",
+        "mean",
+        "sd",
+        "alpha",
+        "omega",
+        "people:",
+        "mean",
+        "sd",
+        "alpha",
+        *(("again r",) if steady else ()),
+    )
     for head in heads:
-        table.add_column(head, justify="left" if head == "scale" else "right")
+        table.add_column(head, justify="left" if head == "scale" else "right", no_wrap=True)
     for row in report["scales"]:
         people = row.get("people") or {}
-        numbers = [f"{row[k]:.2f}" if row[k] == row[k] else "-" for k in ("mean", "sd", "alpha", "omega")]
-        numbers += [f"{people[k]:.2f}" if people.get(k) is not None else "-" for k in ("mean", "sd", "alpha")]
+        ours = [f"{row[k]:.2f}" if row[k] == row[k] else "-" for k in ("mean", "sd", "alpha", "omega")]
+        theirs = [f"{people[k]:.2f}" if people.get(k) is not None else "-" for k in ("mean", "sd", "alpha")]
         again = [f"{steady['retest'][row['scale']]:.2f}"] if steady else []
-        table.add_row(row["title"], str(row["items"]), f"{row['n']:,}", *numbers, *again)
-    Console(highlight=False).print(table)
+        table.add_row(row["scale"], str(row["items"]), f"{row['n']:,}", *ours, "", *theirs, *again)
+    console.print(table)
     if "congruence" in report:
         click.echo("congruence with people's factors: " + ", ".join(f"{c:.3f}" for c in report["congruence"]))
     if report["acquiescence"]:
-        click.echo("what agreeing adds (points): " + ", ".join(f"{k} {x:+.2f}" for k, x in report["acquiescence"].items()))
+        told = ", ".join(f"{k} {x:+.2f}" for k, x in report["acquiescence"].items())
+        click.echo(f"what agreeing adds (points): {told}")

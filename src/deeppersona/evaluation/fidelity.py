@@ -72,9 +72,10 @@ def table_of(
 ) -> Floats:
     """People (or their weights) by category of ``over``; ``codes`` has a column (people,) a dimension, -1 for none of its categories."""
     shape = tuple(len(dims[d]) for d in over)
-    columns = np.stack([codes[d] for d in over]).astype(np.int64) if over else np.zeros((0, 0), dtype=np.int64)
+    people = len(next(iter(codes.values()), ()))
+    columns = np.array([codes[d] for d in over], dtype=np.int64).reshape(len(over), people)
     known = (columns >= 0).all(axis=0)
-    flat = np.ravel_multi_index(tuple(columns[:, known]), shape)
+    flat = np.ravel_multi_index(tuple(columns[:, known]), shape) if over else np.zeros(people, dtype=np.int64)
     return np.asarray(
         np.bincount(flat, None if weights is None else weights[known], math.prod(shape)).reshape(shape),
         dtype=np.float64,
@@ -100,7 +101,7 @@ def compare(found: Floats, expected: Floats, dims: Mapping[str, Sequence[str]], 
 def _pooled(found: Floats, want: Floats) -> tuple[float, int]:
     """Pearson's statistic and its degrees of freedom over cells (cells,); those that expect few are joined until they expect enough.
 
-    They are joined in the order of what they expect, and what is left over goes to the smallest of the others.
+    They are joined in the order of what they expect; what is left over at the end goes to the last.
     """
     order = np.argsort(want, kind="stable")
     found, want = found[order], want[order]

@@ -53,7 +53,12 @@ def scores(inventory: Inventory, answers: Floats) -> Floats:
 def _scale_rows(inventory: Inventory, answers: Floats) -> list[dict[str, Any]]:
     rows = []
     for scale in inventory.scales:
-        row = {"scale": scale.id, "title": scale.title, "items": len(scale.items), **summary(keyed(inventory, scale, answers))}
+        row = {
+            "scale": scale.id,
+            "title": scale.title,
+            "items": len(scale.items),
+            **summary(keyed(inventory, scale, answers)),
+        }
         if scale.score == "sum":
             row |= {"mean": row["mean"] * len(scale.items), "sd": row["sd"] * len(scale.items)}
         if scale.norm is not None:
@@ -150,8 +155,8 @@ def ask_forms(inventory: Inventory, respondent: Respondent, people: Sequence[Rec
     for answered in found:
         for word in answered.why.values():
             why[word] = why.get(word, 0) + 1
-    tables = [np.where(a.codes == NO_ANSWER, np.nan, a.codes.astype(np.float64)) for a in found]
-    return Asked(*tables, why=why)
+    a, b, c, d = (np.where(a.codes == NO_ANSWER, np.nan, a.codes.astype(np.float64)) for a in found)
+    return Asked(a, b, c, d, why)
 
 
 def validity(
@@ -169,7 +174,9 @@ def validity(
     report["forms"] = {
         "primacy": _primacy(inventory, asked),
         "changed": {name: _changed(asked.plain, getattr(asked, name)) for name in ("again", "turned", "reordered")},
-        "shift": {name: _shift(inventory, asked.plain, getattr(asked, name)) for name in ("again", "turned", "reordered")},
+        "shift": {
+            name: _shift(inventory, asked.plain, getattr(asked, name)) for name in ("again", "turned", "reordered")
+        },
     }
     n = sum(table.size for table in (asked.plain, asked.again, asked.turned, asked.reordered))
     report["unanswered"] = {word: count / n for word, count in sorted(asked.why.items())} if n else {}
@@ -209,14 +216,17 @@ def _shift(inventory: Inventory, one: Floats, other: Floats) -> float:
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     """What a reader should know before using the answers, in words."""
-    out = []
-    for row in report["scales"]:
-        if row["items"] > 1 and row["alpha"] < _POOR:
-            out.append(f"the items of {row['scale']} do not hold together (alpha {row['alpha']:.2f})")
+    out = [
+        f"the items of {row['scale']} do not hold together (alpha {row['alpha']:.2f})"
+        for row in report["scales"]
+        if row["items"] > 1 and row["alpha"] < _POOR
+    ]
     forms = report["forms"]
     for name, words in (("turned", "turning the options round"), ("reordered", "putting items in another order")):
         if forms["changed"][name] > forms["changed"]["again"] + 0.05:
-            out.append(f"{words} changes {forms['changed'][name]:.0%} of answers, asking twice {forms['changed']['again']:.0%}")
+            out.append(
+                f"{words} changes {forms['changed'][name]:.0%} of answers, asking twice {forms['changed']['again']:.0%}"
+            )
     if forms["primacy"] == forms["primacy"] and abs(forms["primacy"]) > 0.05:
         out.append(f"an option gains {forms['primacy']:+.0%} of answers where it is shown first instead of last")
     if poor := [c for c in report.get("congruence", []) if not c >= 0.85]:

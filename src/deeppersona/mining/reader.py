@@ -33,6 +33,7 @@ _WORDED = 6  # topics worded in one call
 _SELF = re.compile(r"\b(?:i|i'm|i’m|im|my|me|we|our)\b", re.I)
 _NAMES = re.compile(r"^(?!(?:how|why|do|does|can|should|is|am|looking)\b)(?!.*\b(?:i|my|me)\b)[a-z][a-z '/-]{2,40}$")  # no question, no self
 _TO_YOU = re.compile(r"\byou(?:r|rs|rself)?\b", re.I)
+_LABEL = re.compile(r"^topic \d+$")
 _IN_GENERAL = re.compile(r"\bmost (?:common|effective|typical)\b", re.I)
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|me|myself)\b", re.I)
 _ANSWER_WORDS = 7
@@ -142,6 +143,8 @@ def _wording(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Fault('{"name": ..., "question": ..., "definition": ..., "answers": [...]} was wanted')
     name = value["name"].strip().casefold()
+    if _LABEL.match(name):
+        raise Fault("a name of two to four words for what the topic is about")
     if not name:
         return {"name": ""}
     question, definition = (str(value.get(key) or "").strip() for key in ("question", "definition"))

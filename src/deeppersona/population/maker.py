@@ -105,10 +105,9 @@ def filled(maker: Maker, slots: Sequence[int], taxonomy: Taxonomy | None = None)
         return Made([records[s] for s in slots if s in records], [failures[s] for s in slots if s in failures])
 
 
-def another(maker: Maker, slot: int, attempt: int, taxonomy: Taxonomy | None = None) -> Record | None:
-    """Somebody else for a slot and its cell, looked at like everybody else; None where that attempt made nobody."""
-    made = _checked(maker, maker.make([slot], attempt), taxonomy)
-    return made.records[0] if made.records else None
+def others(maker: Maker, slots: Sequence[int], attempt: int, taxonomy: Taxonomy | None = None) -> list[Record]:
+    """Somebody else for each slot and its cell, looked at like everybody else; a slot whose attempt made nobody is left out."""
+    return _checked(maker, maker.make(slots, attempt), taxonomy).records
 
 
 def _checked(maker: Maker, made: Made, taxonomy: Taxonomy | None) -> Made:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import orjson
 from deeppersona.generation.engine import Record
 from deeppersona.population.counting import Counted, codes_of
 from deeppersona.population.dedup import Sieve
-from deeppersona.population.maker import REFILLS, Maker, another
+from deeppersona.population.maker import REFILLS, Maker, others
 from deeppersona.population.minhash import sketches
 from deeppersona.population.validators import validate
 from deeppersona.runtime.disk import write_whole
@@ -35,6 +35,7 @@ from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import read_taxonomy
 
 REPLACED, FOUND = "replaced.jsonl", "duplicates.json"
+_PARALLEL_FROM = 8  # parts from which processes are worth their start
 _TRIES = 8  # people drawn for a slot before a double is let stand, and told
 
 
@@ -124,7 +125,7 @@ def sift(
     progress: Callable[[int], None] = lambda people: None,
 ) -> Sifted:  # fmt: skip
     """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell."""
-    apply(folder, plan)
+    apply(folder, plan, workers)
     found = _decided(folder, mode)
     some = checked_slots(plan, check)
     tasks = [
@@ -143,10 +144,11 @@ def sift(
     if mode != "off" and found is None:
         taxonomy = read_taxonomy(taxonomy_folder) if plan.checked else None
         people = sum(len(seen.slots) for seen in looks)
-        others = [(s, e, _another(maker, s, sieve, taxonomy) if mode == "replace" else None) for s, e in doubles]
-        found, touched = _decide(folder, plan, mode, people, others)
-        for number in touched:
-            looks[number] = look(Task(str(folder.path), number, counted, some, False, str(taxonomy_folder)))
+        instead = _others(maker, [slot for slot, _ in doubles], sieve, taxonomy) if mode == "replace" else {}
+        found, touched = _decide(folder, plan, mode, people, [(s, e, instead.get(s)) for s, e in doubles], workers)
+        again = [replace(tasks[number], sketch=False) for number in touched]
+        for task, seen in over_parts(look, again, workers if len(again) >= _PARALLEL_FROM else 1):
+            looks[task.number] = seen
     return Sifted(
         [i for s in looks for i in s.ids], np.concatenate([s.slots for s in looks]),
         {d: np.concatenate([s.codes[d] for s in looks]) for d in counted.dims}, found or {},
@@ -166,7 +168,8 @@ def _decided(folder: RunFolder, mode: str) -> dict[str, Any] | None:
 
 
 def _decide(
-    folder: RunFolder, plan: Plan, mode: str, people: int, doubles: Sequence[tuple[int, int, Record | None]]
+    folder: RunFolder, plan: Plan, mode: str, people: int, doubles: Sequence[tuple[int, int, Record | None]],
+    workers: int,
 ) -> tuple[dict[str, Any], list[int]]:
     """Write down what was found and who takes whose place, then put them there. Returns what was found, and the parts touched."""
     replaced = [
@@ -176,7 +179,7 @@ def _decide(
     found = {"mode": mode, "people": people, "found": len(doubles), "replaced": len(replaced), "left": left}
     if replaced:
         write_whole(folder.path / REPLACED, lines_of([found, *replaced]))
-        apply(folder, plan)
+        apply(folder, plan, workers)
     write_whole(folder.path / FOUND, _pretty(found))
     return found, sorted({slot // part_size(plan) for slot, _, record in doubles if record is not None})
 
@@ -185,30 +188,49 @@ def _pretty(found: Mapping[str, Any]) -> bytes:
     return orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _another(maker: Maker, slot: int, sieve: Sieve, taxonomy: Taxonomy | None) -> Record | None:
-    """Somebody else for a slot, who is nobody's double; None where none was found."""
+def _others(maker: Maker, slots: Sequence[int], sieve: Sieve, taxonomy: Taxonomy | None) -> dict[int, Record]:
+    """Somebody else for slots, who is nobody's double; a slot for which none was found is left out."""
+    out: dict[int, Record] = {}
     for attempt in range(REFILLS + 1, REFILLS + 1 + _TRIES):
-        record = another(maker, slot, attempt, taxonomy)
-        if record is not None and sieve.add([record], [slot])[0] is None:
-            return record
-    return None
+        still = [slot for slot in slots if slot not in out]
+        for record in others(maker, still, attempt, taxonomy) if still else []:
+            slot = record["provenance"]["slot"]
+            if sieve.add([record], [slot])[0] is None:
+                out[slot] = record
+    return out
 
 
-def apply(folder: RunFolder, plan: Plan) -> None:
+@dataclass(frozen=True)
+class _Rewrite:
+    """A part of which some people are to give way to others, by slot."""
+
+    folder: str
+    number: int
+    people: Mapping[int, Record]
+
+
+def _rewritten(task: _Rewrite) -> tuple[bytes, int] | None:
+    """The part as it is to be, packed, and its people; None where it is that already."""
+    folder = RunFolder(task.folder)
+    records = part_records(folder, task.number)
+    wanted = [dict(task.people.get(r["provenance"]["slot"], r)) for r in records]
+    return (packed(lines_of(wanted), folder.storage), len(wanted)) if wanted != records else None
+
+
+def apply(folder: RunFolder, plan: Plan, workers: int) -> None:
     """Put the people of ``replaced.jsonl`` in their slots, where they are not there yet."""
     file = folder.path / REPLACED
     if not file.exists():
         return
-    by_part: dict[int, dict[int, Mapping[str, Any]]] = {}
+    by_part: dict[int, dict[int, Record]] = {}
     for line in file.read_bytes().split(b"\n")[1:-1]:
         entry = orjson.loads(line)
         by_part.setdefault(entry["slot"] // part_size(plan), {})[entry["slot"]] = entry["record"]
-    for number, people in sorted(by_part.items()):
-        records = part_records(folder, number)
-        wanted = [dict(people.get(r["provenance"]["slot"], r)) for r in records]
-        if wanted != records:
-            _forget(folder, number)
-            folder.commit(number, packed(lines_of(wanted), folder.storage), len(wanted), [])
+    tasks = [_Rewrite(str(folder.path), number, people) for number, people in sorted(by_part.items())]
+    for task, changed in over_parts(_rewritten, tasks, workers if len(tasks) >= _PARALLEL_FROM else 1):
+        if changed is not None:
+            _forget(folder, task.number)
+            folder.commit(task.number, *changed, [])
 
 
 def _forget(folder: RunFolder, number: int) -> None:

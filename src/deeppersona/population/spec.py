@@ -165,11 +165,8 @@ class Spec(_Part):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a specification, for editors and for those who write one by program."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "deeppersona population",
-        **Spec.model_json_schema(),
-    }
+    described = {**Spec.model_json_schema(), "title": "deeppersona population"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
 def parse_spec(raw: Mapping[str, Any], where: str) -> Spec:

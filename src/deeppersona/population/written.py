@@ -37,6 +37,7 @@ from deeppersona.population.allot import engine_of
 from deeppersona.population.revise import Judge, revise
 from deeppersona.prompts import say
 from deeppersona.runtime.parts import part_lines
+from deeppersona.runtime.executor import die_with_parent
 from deeppersona.runtime.pipeline import Part, over_people
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size, part_slots
 from deeppersona.schema.plan import Plan
@@ -171,7 +172,7 @@ def drawn_elsewhere(engine: Engine, folder: Path) -> Iterator[Callable[[Sequence
     every answer that arrives meanwhile (by nearly half a second).
     """
     plan_json = engine.plan.model_dump_json()
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), die_with_parent) as pool:
 
         def draw(numbers: Sequence[int]) -> list[Drawn]:
             try:

@@ -8,6 +8,7 @@ where given. Windows: ``{"user", "windows": [[{"item", "rating"}, ...], ...]}`` 
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,9 +89,11 @@ class Scale:
         if len(found) < 2:
             only = found[0] if found else 1.0
             return Scale((only, only + 1.0))
-        by = min(b - a for a, b in zip(found, found[1:], strict=False))
+        by = min(b - a for a, b in itertools.pairwise(found))
         if (found[-1] - found[0]) / by > _MOST_LEVELS:
-            raise UsageError(f"answers from {found[0]:g} to {found[-1]:g} in steps of {by:g}: name the scale, as in --scale 1..5")
+            raise UsageError(
+                f"answers from {found[0]:g} to {found[-1]:g} in steps of {by:g}: name the scale, as in --scale 1..5"
+            )
         return Scale(tuple(found[0] + by * k for k in range(round((found[-1] - found[0]) / by) + 1)))
 
 
@@ -132,7 +135,9 @@ def read_behaviour(
     left: Counter[str] = Counter()
     streams = list(_streams(path, window, not_rated, left))
     if not streams:
-        raise UsageError(f"{path} holds no behaviour: one event a line, as in {{\"user\": \"u1\", \"time\": 1, \"item\": \"a film\", \"rating\": 4}}")
+        raise UsageError(
+            f'{path} holds no behaviour: one event a line, as in {{"user": "u1", "time": 1, "item": "a film", "rating": 4}}'
+        )
     usual = Counter(len(s.windows) for s in streams).most_common()
     wanted = at_least if at_least is not None else max(n for n, people in usual if people == usual[0][1])
     kept = [s for s in streams if len(s.windows) >= max(wanted, 1)]
@@ -185,7 +190,9 @@ def _streams(path: Path, window: int, not_rated: float | None, left: Counter[str
                 left["people met twice"] += 1
                 continue
             taken.add(user)
-            yield Stream(user, tuple(_window(part, not_rated, left) for part in row["windows"]), _text(row.get("persona")))
+            yield Stream(
+                user, tuple(_window(part, not_rated, left) for part in row["windows"]), _text(row.get("persona"))
+            )
         elif (event := _event(row, not_rated, left)) is not None:
             loose.setdefault(user, []).append((_moment(row.get("time"), path, number), number, event))
             if row.get("persona") is not None:
@@ -216,8 +223,11 @@ def _text(value: Any) -> str | None:
 
 def _event(row: Any, not_rated: float | None, left: Counter[str]) -> Event | None:
     kind = next((key for key in KEYS if isinstance(row, Mapping) and key in row), None)
-    if kind is None or not isinstance(row.get("item"), str) or not row["item"].strip():
+    if kind is None:
         left["lines that are no event"] += 1
+        return None
+    if not isinstance(row.get("item"), str) or not row["item"].strip():
+        left["events without the name of an item"] += 1
         return None
     value, options = row[kind], tuple(str(o) for o in row.get("options") or ())
     if kind == "choice":

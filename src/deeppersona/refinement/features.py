@@ -9,11 +9,20 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-KINDS = {"word": "words", "brand": "brands", "genre": "genres", "decade": "decades"}  # kind of feature: branch of the trunk
+KINDS = {
+    "word": "words",
+    "brand": "brands",
+    "genre": "genres",
+    "decade": "decades",
+}  # kind of feature: branch of the trunk
 _WORD = re.compile(r"[^\W_]+")
 _YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)")
-_PLACE = re.compile(r"^([^,]{2,60}), .*\d")  # a name, then an address with figures in it: a shop or place, its name the house
-_EMPTY = frozenset("the a an of and in for to with on by at from s or is it as".split())
+_PLACE = re.compile(
+    r"^([^,]{2,60}), .*\d"
+)  # a name, then an address with figures in it: a shop or place, its name the house
+_EMPTY = frozenset(
+    ["the", "a", "an", "of", "and", "in", "for", "to", "with", "on", "by", "at", "from", "s", "or", "is", "it", "as"]
+)
 _LONGEST = 24  # words of one name that are looked at
 
 

@@ -78,8 +78,8 @@ class Past:
 
     def take(self, windows: Sequence[Window]) -> None:
         """Take in one window a person (in the order of people; empty where somebody has none), answered by all."""
-        if self._latest is not None:
-            self._judge(windows, self._latest)
+        if self._places and self.use_items:
+            self._judge(windows, self.prior())
         rows: list[tuple[int, int, int]] = []
         self._own *= _FORGET
         for person, window in enumerate(windows):
@@ -146,8 +146,6 @@ class Past:
 
     def _judge(self, windows: Sequence[Window], prior: Prior) -> None:
         """How wrong each degree of trust in the prior would have been, before the new windows are taken in."""
-        if not self.use_items:
-            return
         odds, levels = self._odds(), np.array(self.scale.levels)
         whole = Prior(prior.items, prior.features, 1.0)
         people, shifts, told = [], [], []
@@ -159,10 +157,11 @@ class Past:
                     told.append(float(e.value))
         own, shift, value = odds[people], np.array(shifts), np.array(told)
         for k, trust in enumerate(TRUST):
-            self._misses[k] += np.abs(levels[(own < trust * shift[:, None]).sum(axis=1)] - value).sum() if len(value) else 0.0
+            self._misses[k] += (
+                np.abs(levels[(own < trust * shift[:, None]).sum(axis=1)] - value).sum() if len(value) else 0.0
+            )
 
 
 def _score(low: Floats, high: Floats, shift: NDArray[np.float64]) -> Floats:
     """P(at most y) + P(below y) - 1 after shifts: above 0 where the answer was higher than foretold."""
     return np.asarray(1.0 / (1.0 + np.exp(shift - low)) + 1.0 / (1.0 + np.exp(shift - high)) - 1.0)
-

@@ -7,6 +7,7 @@ known by. The answer given is the median of that distribution, which has the lea
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ START = 2.0  # answers that the population's spread counts for in a new persona
 _LEAST = 1e-3  # share of answers below which no cut falls
 _INFORMATION = 0.3  # of one answer about a shift, in logits: at most 1/3 (a uniform answer's)
 RIDGE = 4.0  # strength of "no taste", in units of that information over _INFORMATION
+LEAST = 0.03  # logits: a smaller taste is none
 DIGITS = 4  # decimals of what a persona holds: what is written is what is
 
 
@@ -54,9 +56,8 @@ class Preferences:
         return sum(self.counts)
 
     def rounded(self) -> Preferences:
-        """The same to the decimals that are written."""
-        tastes = {f: Taste(round(t.shift, DIGITS), round(t.n, DIGITS)) for f, t in self.tastes.items()}
-        return Preferences(tuple(round(c, DIGITS) for c in self.counts), tastes)
+        """The same with counts to the decimals that are written; tastes are made so."""
+        return Preferences(tuple(round(c, DIGITS) for c in self.counts), self.tastes)
 
 
 class NoShifts:
@@ -87,7 +88,11 @@ def taste_of(preferences: Preferences, features: Sequence[str]) -> float:
     tastes = preferences.tastes
     if not tastes or not features:
         return 0.0
-    whole = sum(tastes[f].shift for f in features if f in tastes)
+    whole = 0.0
+    for f in features:
+        taste = tastes.get(f)
+        if taste is not None:
+            whole += taste[0]
     return whole / math.sqrt(len(features)) if whole else 0.0
 
 
@@ -109,7 +114,7 @@ def distribution(preferences: Preferences, event: Event, prior: Shifts) -> list[
     """The chance of each level of the scale for an item; sums to 1."""
     shift = prior.shift(event) + taste_of(preferences, event.features)
     below = [0.0, *(1.0 / (1.0 + math.exp(shift - cut)) for cut in cuts(preferences)), 1.0]
-    return [b - a for a, b in zip(below, below[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(below)]
 
 
 def chances(preferences: Preferences, event: Event, prior: Shifts) -> list[float]:
@@ -196,9 +201,10 @@ def tastes_from(found: Sequence[Surprise], ridge: float = RIDGE, most: int | Non
     scaled = x * root[:, None]
     amount = np.array([s.amount for s in found]) * root
     held = np.linalg.solve(_INFORMATION * (scaled @ scaled.T) + ridge * np.eye(len(found)), amount)
-    shift, n = held @ scaled, weight @ (x > 0)
-    order = sorted(place, key=lambda f: (-abs(shift[place[f]]), f))[:most] if most else list(place)
-    return {f: Taste(float(shift[place[f]]), float(n[place[f]])) for f in order}
+    shift, n = np.round(held @ scaled, DIGITS), np.round(weight @ (x > 0), DIGITS)
+    names = list(place)
+    kept = [k for k in np.argsort(-np.abs(shift), kind="stable")[:most].tolist() if abs(shift[k]) >= LEAST]
+    return dict(zip((names[k] for k in kept), map(Taste, shift[kept].tolist(), n[kept].tolist()), strict=True))
 
 
 def counted(window: Iterable[Event], scale: Scale) -> list[float]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from deeppersona.errors import UsageError
-from deeppersona.refinement.behaviour import Answer, Behaviour, Event, Scale, Window
+from deeppersona.refinement.behaviour import Answer, Behaviour, Scale, Window
 from deeppersona.refinement.past import Past
 from deeppersona.refinement.preference import error
 from deeppersona.refinement.step import Context, Step
@@ -76,54 +76,77 @@ async def _go(
     if not n:
         raise UsageError("there is nobody to refine")
     past, yard = Past(scale, n, use_items), Yardsticks(n)
-    runs = [_Run(step, n, rounds) for step in steps]
+    runs = [_Run(step, n, rounds, at_once) for step in steps]
     marks = {name: Outcome[None](name, _blank(n, rounds), _blank(n, rounds)) for name in YARDSTICKS}
     trust = []
     for t in range(rounds):
-        prior, spread = past.prior(), past.spread
         windows = [s.windows[t] if t < len(s.windows) else () for s in behaviour.streams]
         there = [p for p in range(n) if t < len(behaviour.streams[p].windows)]
-        asked = {p: [e.asked() for e in windows[p]] for p in there}
-        contexts = {p: Context(p, t, scale, prior, spread, tuple(past.windows[p])) for p in there}
+        prior, spread = past.prior(), past.spread if t else _spread_of(windows, scale)
+        asked = [_Asked(Context(p, t, scale, prior, spread, tuple(past.windows[p])), windows[p]) for p in there]
         trust.append(prior.trust)
         if t:
             for run in runs:
-                await _each(at_once, there, lambda p, run=run: run.ask(asked[p], contexts[p], windows[p]))
-            for p in there:
-                for name, given in yard.answers(p, asked[p]).items():
-                    marks[name].future[p, t] = _mean(given, windows[p])
-        elif any(e.kind != "choice" for w in windows for e in w):
-            spread = _spread_of(windows, scale)
-        contexts = {p: Context(p, t, scale, prior, spread, contexts[p].before, windows[p]) for p in there}
+                await run.ask(asked)
+            for a in asked:
+                for name, given in yard.answers(a.context.person, a.events).items():
+                    marks[name].future[a.context.person, t] = _mean(given, a.window)
         for k, run in enumerate(runs):
-            await _each(at_once, there, lambda p, run=run: run.step.observe(contexts[p]))
-            await _each(at_once, there, lambda p, run=run, k=k: run.refine(contexts[p], asked[p], seen if not k else None))
+            await run.learn(asked, seen if not k else None)
         past.take(windows)
         yard.take(windows)
     return Rounds({run.step.name: run.outcome() for run in runs}, marks, scale, trust)
 
 
+class _Asked:
+    """One person's window in a round: as it is asked, and what was answered."""
+
+    def __init__(self, context: Context, window: Window) -> None:
+        self.context, self.window = context, window
+        self.events = [e.asked() for e in window]
+        self.answered = replace(context, window=window)
+
+
 class _Run(Generic[P]):
     """One step's way through the rounds."""
 
-    def __init__(self, step: Step[P], people: int, rounds: int) -> None:
-        self.step = step
+    def __init__(self, step: Step[P], people: int, rounds: int, at_once: int) -> None:
+        self.step, self._at_once = step, at_once
         self.personas: list[P | None] = [None] * people
         self.future, self.current = _blank(people, rounds), _blank(people, rounds)
 
-    async def ask(self, asked: Sequence[Event], context: Context, window: Window) -> None:
-        persona = self.personas[context.person]
-        if persona is not None and asked:
-            self.future[context.person, context.number] = _mean(await self.step.predict(persona, asked, context), window)
+    async def ask(self, asked: Sequence[_Asked]) -> None:
+        """Have all windows of a round answered; the step is given no values."""
+        await self._each(self._ask, asked)
 
-    async def refine(self, context: Context, asked: Sequence[Event], seen: Seen[P] | None) -> None:
-        before = self.personas[context.person]
-        after = await self.step(before, context)
-        self.personas[context.person] = after
-        if asked:
-            self.current[context.person, context.number] = _mean(await self.step.predict(after, asked, context), context.window)
+    async def learn(self, asked: Sequence[_Asked], seen: Seen[P] | None) -> None:
+        """Show the step what was done: first to look at, everybody's; then to refine each persona."""
+        await self._each(lambda a: self.step.observe(a.answered), asked)
+        await self._each(lambda a: self._refine(a, seen), asked)
+
+    async def _each(self, work: Callable[[_Asked], Coroutine[Any, Any, None]], asked: Sequence[_Asked]) -> None:
+        for k in range(0, len(asked), self._at_once):
+            if self._at_once == 1:
+                await work(asked[k])
+            else:
+                await asyncio.gather(*(work(a) for a in asked[k : k + self._at_once]))
+
+    async def _ask(self, a: _Asked) -> None:
+        persona = self.personas[a.context.person]
+        if persona is not None and a.events:
+            given = await self.step.predict(persona, a.events, a.context)
+            self.future[a.context.person, a.context.number] = _mean(given, a.window)
+
+    async def _refine(self, a: _Asked, seen: Seen[P] | None) -> None:
+        person = a.context.person
+        before = self.personas[person]
+        after = self.personas[person] = await self.step(before, a.answered)
+        if a.events:
+            self.current[person, a.context.number] = _mean(
+                await self.step.predict(after, a.events, a.context), a.window
+            )
         if seen is not None:
-            seen(context.person, context, before, after)
+            seen(person, a.answered, before, after)
 
     def outcome(self) -> Outcome[P]:
         """What came of it."""
@@ -143,11 +166,3 @@ def _spread_of(windows: Sequence[Window], scale: Scale) -> list[float]:
     first = Past(scale, len(windows), use_items=False)
     first.take(windows)
     return first.spread
-
-
-async def _each(at_once: int, people: Sequence[int], work):  # type: ignore[no-untyped-def]
-    for k in range(0, len(people), at_once):
-        if at_once == 1:
-            await work(people[k])
-        else:
-            await asyncio.gather(*(work(p) for p in people[k : k + at_once]))

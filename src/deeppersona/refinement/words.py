@@ -24,7 +24,7 @@ _ITEM = re.compile(r"^(.+) \((\d+)\)$")
 
 
 def told(preferences: Preferences, scale: Scale) -> Preferences:
-    """The preferences rounded to five levels of each, as words say them; told(told(p)) == told(p)."""
+    """The preferences rounded to five levels of each, as words say them. Rounding twice changes nothing."""
     usual, lower, higher, n = _style(preferences)
     below, above = HOW_OFTEN[lower][1] if usual else 0.0, HOW_OFTEN[higher][1] if usual < len(scale.levels) - 1 else 0.0
     shares = [0.0] * len(scale.levels)
@@ -62,7 +62,9 @@ def of_words(text: str, scale: Scale) -> Preferences:
     match = _STYLE.match(lines[0]) if lines else None
     often = [words for words, _ in HOW_OFTEN]
     if match is None or match[2] not in often or match[3] not in often:
-        raise UsageError(f"{lines[0] if lines else ''!r} does not say how somebody answers; expected: Usually answers 4, seldom lower, often higher; from 20 answers.")
+        raise UsageError(
+            f"{lines[0] if lines else ''!r} does not say how somebody answers; expected: Usually answers 4, seldom lower, often higher; from 20 answers."
+        )
     n, usual = int(match[4]), scale.code(float(match[1]))
     below, above = (HOW_OFTEN[often.index(match[k])][1] for k in (2, 3))
     counts = [0.0] * len(scale.levels)

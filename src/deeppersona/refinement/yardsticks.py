@@ -6,13 +6,15 @@ the person's mean, ``item-mean`` the item's, ``bias-model`` mean + person + item
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from deeppersona.refinement.behaviour import Event, Window
 
 YARDSTICKS = ("user-median", "population-median", "user-mean", "item-mean", "bias-model")
+Key = TypeVar("Key", bound=Hashable)
 _PERSON, _ITEM = 5.0, 10.0  # answers for which an effect of 0 counts
 
 
@@ -59,13 +61,16 @@ class Yardsticks:
             "user-median": [median] * len(asked),
             "population-median": [self._population] * len(asked),
             "user-mean": [mean] * len(asked),
-            "item-mean": [total / n if n else self._mean for total, n in (self._items.get(e.item, (0.0, 0)) for e in asked)],
+            "item-mean": [
+                total / n if n else self._mean for total, n in (self._items.get(e.item, (0.0, 0)) for e in asked)
+            ],
             "bias-model": [self._mean + people.get(person, 0.0) + items.get(e.item, 0.0) for e in asked],
         }
 
 
-def _held(found, towards: float):  # type: ignore[no-untyped-def]
-    sums: dict[object, list[float]] = {}
+def _held(found: Iterable[tuple[Key, float]], towards: float) -> dict[Key, float]:
+    """Sums by key over their number and ``towards``: means held towards 0."""
+    sums: dict[Key, list[float]] = {}
     for key, value in found:
         kept = sums.setdefault(key, [0.0, 0.0])
         kept[0] += value

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread
 from typing import Protocol, TypeVar
 
 from deeppersona.errors import StoreError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
+_LOOK_S = 1.0
 AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
 
 
@@ -46,6 +49,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def die_with_parent() -> None:
+    """Let a process of a pool end when the process that started it does, however that ended.
+
+    After a ``kill -9`` nobody tells the pool's processes, and they would wait for work, and hold their memory, for ever.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    Thread(target=watch, name="die with parent", daemon=True).start()
+
+
 class Over(Protocol):
     """A way to run parts: in processes (``over_parts``), on a cluster (``runtime.ray.over_ray``)."""
 
@@ -69,7 +87,7 @@ def over_parts(work: Callable[[Task], Result], tasks: Iterable[Task], workers: i
             yield task, work(task)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, few), mp_context=context) as pool:
+    with ProcessPoolExecutor(max_workers=min(workers, few), mp_context=context, initializer=die_with_parent) as pool:
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
         for task in waiting:

@@ -183,8 +183,6 @@ def _connected(address: str | None, workers: int) -> Iterator[Any]:
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody, unless the user wants it
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no processor but the usual ones is asked for
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a busy machine is slow to start one, not unable
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
     try:
         import ray
         import ray.exceptions

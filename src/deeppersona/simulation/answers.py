@@ -11,9 +11,10 @@ import asyncio
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,33 +62,58 @@ def forms(inventory: Inventory, draws: int, change: Callable[[Form], Form] = lam
 
 
 def write_answers(
-    records: Sequence[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
+    records: Iterable[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
     draws: int = 1, change: Callable[[Form], Form] = lambda form: form, weights: Sequence[float] | None = None,
     progress: Callable[[int, int], None] = lambda done, people: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Ask everybody and write ``out``; goes on where it was stopped. Returns what ``answers.csv.json`` holds.
+    """Ask the first ``settings.people`` and write ``out``; goes on where it was stopped. Returns what ``answers.csv.json`` holds.
 
     Raises:
         UsageError: ``out`` holds answers to something else.
         StoreError: it cannot be written.
 
     """
+    return asyncio.run(
+        written(
+            records,
+            inventory,
+            respondent,
+            out,
+            settings,
+            draws=draws,
+            change=change,
+            weights=weights,
+            progress=progress,
+        )
+    )
+
+
+async def written(
+    records: Iterable[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
+    draws: int = 1, change: Callable[[Form], Form] = lambda form: form, weights: Sequence[float] | None = None,
+    progress: Callable[[int, int], None] = lambda done, people: None,
+) -> dict[str, Any]:  # fmt: skip
+    """``write_answers`` for those who wait already: a respondent that keeps connections open does so in one loop."""
     if (made := _made(out, settings)) is not None:
-        progress(len(records), len(records))
+        progress(settings.people, settings.people)
         return made
     part, note = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.part.json")
     done, counts = _begun(part, note, out, settings)
+    put = forms(inventory, draws, change)
     with told("writing", part), part.open("ab") as handle:
-        for start in range(done, len(records), BATCH):
-            batch = [records[i] for i in range(start, min(start + BATCH, len(records)))]
-            answered = asyncio.run(_asked(respondent, batch, forms(inventory, draws, change)))
-            w = None if weights is None else weights[start : start + len(batch)]
+        people = islice(
+            iter(records), done, settings.people
+        )  # a run is read several times as fast in its order as by place
+        while batch := list(islice(people, BATCH)):
+            answered = [await respondent.answer(batch, form) for form in put]
+            w = None if weights is None else weights[done : done + len(batch)]
+            done += len(batch)
             handle.write(_rows(batch, inventory, answered, w, counts).encode())
             handle.flush()
             os.fsync(handle.fileno())
-            now = {"settings": settings.plain(), "people": start + len(batch), "bytes": handle.tell(), "counts": counts}
+            now = {"settings": settings.plain(), "people": done, "bytes": handle.tell(), "counts": counts}
             write_whole(note, json.dumps(now).encode())
-            progress(start + len(batch), len(records))
+            progress(done, settings.people)
     about = {**settings.plain(), "title": inventory.title, "source": inventory.source, "licence": inventory.licence,
              "counts": counts, "columns": list(COLUMNS)}  # fmt: skip
     with told("writing", out):
@@ -97,10 +123,6 @@ def write_answers(
     return about
 
 
-async def _asked(respondent: Respondent, people: Sequence[Record], put: Sequence[Form]) -> list[Answered]:
-    return [await respondent.answer(people, form) for form in put]
-
-
 def _made(out: Path, settings: Settings) -> dict[str, Any] | None:
     """What is told beside finished answers, if they are to the same; UsageError where they are to something else."""
     if not out.exists():
@@ -108,15 +130,21 @@ def _made(out: Path, settings: Settings) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = json.loads(beside(out).read_text("utf-8"))
     except (OSError, ValueError):
-        raise UsageError(f"{out} is there already and nothing beside it says how it came about; choose another --out") from None
+        raise UsageError(
+            f"{out} is there already and nothing beside it says how it came about; choose another --out"
+        ) from None
     _same(about, settings, out)
     return about
 
 
 def _same(about: Mapping[str, Any], settings: Settings, out: Path) -> None:
     wanted = json.loads(json.dumps(settings.plain()))
-    if differ := [f"{key}: {about.get(key)!r} there, {wanted[key]!r} here" for key in wanted if about.get(key) != wanted[key]]:
-        raise UsageError(f"{out} was begun with other settings ({'; '.join(differ)}); use the same, or choose another --out")
+    if differ := [
+        f"{key}: {about.get(key)!r} there, {wanted[key]!r} here" for key in wanted if about.get(key) != wanted[key]
+    ]:
+        raise UsageError(
+            f"{out} was begun with other settings ({'; '.join(differ)}); use the same, or choose another --out"
+        )
 
 
 def _begun(part: Path, note: Path, out: Path, settings: Settings) -> tuple[int, dict[str, int]]:
@@ -205,7 +233,9 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
     with told("reading", path), path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.DictReader(handle)
         if lacking := [c for c in _NEEDED if c not in (reader.fieldnames or ())]:
-            raise UsageError(f"{path} has no column {', '.join(lacking)}; answers have the columns {', '.join(COLUMNS)}")
+            raise UsageError(
+                f"{path} has no column {', '.join(lacking)}; answers have the columns {', '.join(COLUMNS)}"
+            )
         yield from reader
 
 
@@ -218,7 +248,10 @@ def read_answers(path: Path, inventory: Inventory | None = None) -> Table:
     strange: dict[str, int] = {}
     allowed: dict[str, tuple[int, ...]] = {}
     if inventory is not None:
-        allowed = {name: inventory.values(name) for name in [*(i.id for i in inventory.items), *(c.id for c in inventory.composites)]}
+        allowed = {
+            name: inventory.values(name)
+            for name in [*(i.id for i in inventory.items), *(c.id for c in inventory.composites)]
+        }
     draws = 0
     for row in read_rows(path):
         fault, value, draw = _cell(row, allowed if inventory is not None else None)
@@ -277,7 +310,9 @@ def commonest(path: Path) -> dict[str, int]:
     return {item: max(sorted(found), key=lambda value, of=found: of[value]) for item, found in mass.items()}  # type: ignore[misc]
 
 
-def write_scores(out: Path, table: Table, inventory: Inventory, scores: Sequence[np.ndarray[Any, np.dtype[np.float64]]]) -> None:
+def write_scores(
+    out: Path, table: Table, inventory: Inventory, scores: Sequence[np.ndarray[Any, np.dtype[np.float64]]]
+) -> None:
     """Write scores of people (a table (people, scales) for each draw): person, draw, a column for each scale, who they are."""
     target = StringIO()
     writer = csv.writer(target, lineterminator="\n")
@@ -299,7 +334,9 @@ class Replay:
         table = read_answers(path, inventory)
         self.strange = table.strange
         self._place = {who: p for p, who in enumerate(table.people)}
-        self._codes = np.stack([table.of([i.id for i in inventory.items], d) for d in range(table.codes.shape[1])], axis=1)
+        self._codes = np.stack(
+            [table.of([i.id for i in inventory.items], d) for d in range(table.codes.shape[1])], axis=1
+        )
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -40,7 +40,9 @@ class Uniform:
         places = {item.id: k for k, item in enumerate(inventory.items)}
         for ranking in inventory.rankings:
             values = np.array(inventory.values(ranking.items[0]))
-            u = np.stack([dice.uniform(f"uniform/{inventory.id}/{ranking.items[0]}={x}/{form.draw}") for x in values], axis=1)
+            u = np.stack(
+                [dice.uniform(f"uniform/{inventory.id}/{ranking.items[0]}={x}/{form.draw}") for x in values], axis=1
+            )
             for r, i in enumerate(ranking.items):
                 codes[:, places[i]] = values[np.argsort(u, axis=1)[:, r]]
         for limit in inventory.limits:
@@ -48,7 +50,9 @@ class Uniform:
         return Answered(codes, (self.name,) * len(people))
 
 
-def _limited(codes: Ints, places: list[int], value: int, most: int, inventory: Inventory, dice: Dice, draw: int) -> None:
+def _limited(
+    codes: Ints, places: list[int], value: int, most: int, inventory: Inventory, dice: Dice, draw: int
+) -> None:
     """Take back, at random, what was answered too often; in place."""
     chosen = codes[:, places] == value
     u = np.stack([dice.uniform(f"limit/{k}/{draw}") for k in places], axis=1)
@@ -63,7 +67,9 @@ class Mode:
 
     name = "mode"
 
-    def __init__(self, inventory: Inventory, model: ResponseModel | None = None, of: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, inventory: Inventory, model: ResponseModel | None = None, of: Mapping[str, int] | None = None
+    ) -> None:
         """``of``: the commonest code of each item among people; items left out take the model's."""
         self.inventory = inventory
         known, guessed = dict(of or {}), _commonest(inventory, model) if model is not None else {}

@@ -15,7 +15,7 @@ from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema.inventory import Inventory, Limit, Ranking
 from deeppersona.simulation.grounds import Grounds, Record, grounds
 from deeppersona.simulation.respondent import Answered, Form
-from deeppersona.simulation.response import ResponseModel, response_model
+from deeppersona.simulation.response import ResponseModel, response_model, root, weighed
 
 
 class Grounded:
@@ -64,7 +64,7 @@ class Grounded:
         features = people.matrix(model.features)
         if model.traits is not None:
             features = self._standing(people, draw, features)
-        y = features @ model.loads.T
+        y = weighed(features, model.loads.T)
         for m in range(model.minor.shape[1]):
             if model.minor[:, m].any():
                 y += np.outer(_drawn(dice, f"{label}/minor {m}", draw, model.minor_stability), model.minor[:, m])
@@ -79,23 +79,23 @@ class Grounded:
         assert traits is not None  # noqa: S101 - asked by the caller
         group, own = traits.standing(people)
         rho = model.trait_stability
-        values, vectors = np.linalg.eigh(traits.correlations)
-        root = vectors * np.sqrt(values.clip(0)) @ vectors.T
-        day = np.stack([people.dice.normal(f"day/{t}/{draw}") for t in range(5)], axis=1) @ root
+        day = np.stack([people.dice.normal(f"day/{t}/{draw}") for t in range(5)], axis=1)
+        day = weighed(day, root(traits.correlations))
         out = features.copy()
         spread = people.norms[1] / traits.sd
         out[:, : group.shape[1]] = group + np.sqrt(rho) * own + np.sqrt(1.0 - rho) * day * spread
         return out
 
-    @staticmethod
-    def _keep_to(limit: Limit, places: list[int], y: Floats, out: Ints) -> None:
+    def _keep_to(self, limit: Limit, places: list[int], y: Floats, out: Ints) -> None:
         """Take back the answer that may be given ``most`` times where it lies farthest below the others' propensity."""
         chosen = out[:, places] == limit.value
-        rank = np.argsort(np.argsort(np.where(chosen, -y[:, places], np.inf), axis=1, kind="stable"), axis=1, kind="stable")
+        rank = np.argsort(
+            np.argsort(np.where(chosen, -y[:, places], np.inf), axis=1, kind="stable"), axis=1, kind="stable"
+        )
         over = chosen & (rank >= limit.most)
         for j, k in enumerate(places):
-            other = [value for value in np.unique(out[:, k]) if value != limit.value]
-            out[over[:, j], k] = other[0] if other else limit.value
+            values = self.inventory.values(self.inventory.items[k].id)
+            out[over[:, j], k] = next(value for value in values if value != limit.value)
 
     def _rank(self, ranking: Ranking, places: list[int], people: Grounds, draw: int, out: Ints) -> None:
         """First choice, second and so on by utilities with Gumbel chance (Luce 1959, Plackett 1975)."""

@@ -135,8 +135,10 @@ def grounds(records: Sequence[Record], seed: int = 0) -> Grounds:
     assumed = [not {"demographics.age", "demographics.sex", "demographics.country"} <= set(f) for f in facts]
     raw = _personality(facts, assumed, dice, age, sex)
     places = _places(country)
-    columns = {t: z for t, z in zip(v.TRAIT_5, personality(str(_facts().folder)).standardise(raw).T, strict=True)}
-    columns |= places | _circumstances(facts, country) | {"age": (age - 45.0) / 18.0, "female": np.where(sex == 0, 1.0, -1.0)}
+    columns: dict[str, Floats] = dict(zip(v.TRAIT_5, personality(str(_facts().folder)).standardise(raw).T, strict=True))
+    columns |= (
+        places | _circumstances(facts, country) | {"age": (age - 45.0) / 18.0, "female": np.where(sex == 0, 1.0, -1.0)}
+    )
     for name, key, centre in zip(("self_expression", "secular"), _VALUES, ("country_x", "country_y"), strict=True):
         at = np.array([_number(f.get(f"values.orientation.{key}")) for f in facts])
         columns[name] = np.where(np.isnan(at), 0.0, (at - places[centre]) / _SPREAD)
@@ -147,7 +149,9 @@ def grounds(records: Sequence[Record], seed: int = 0) -> Grounds:
 def _circumstances(facts: Sequence[dict[str, Any]], country: Sequence[str]) -> dict[str, Floats]:
     """Schooling, income, town, faith, partner and work of people, as features."""
     n = len(facts)
-    out = {name: np.zeros(n) for name in ("education", "income", "urban", "believer", "muslim", "partnered", "unemployed")}
+    out = {
+        name: np.zeros(n) for name in ("education", "income", "urban", "believer", "muslim", "partnered", "unemployed")
+    }
     known = _facts().countries
     for i, (f, code) in enumerate(zip(facts, country, strict=True)):
         level = f.get("demographics.education")

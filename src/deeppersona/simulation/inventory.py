@@ -49,9 +49,9 @@ def _read(path: Path, changed: float) -> Inventory:
         raw = tomllib.loads(text) if path.suffix.lower() == ".toml" else from_csv(text.splitlines(), path.stem)
         inventory = Inventory.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        raise UsageError(f"{path}: {place or 'file'}: {first['msg']} ({error.error_count()} faults in all)") from None
+        told = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
+        more = f" and {len(told) - 3} more" if told[3:] else ""
+        raise UsageError(f"{path}: {'; '.join(told[:3])}{more}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     if faults := [issue for issue in check(inventory, str(path)) if issue.severity == "error"]:
@@ -110,7 +110,9 @@ def _options(words: str, item: str) -> Iterator[dict[str, Any]]:
         try:
             yield {"value": int(value), "label": label.strip() or value.strip()}
         except ValueError:
-            raise UsageError(f"item {item}: option {word!r} must be a whole number and its words, as in 1=agree") from None
+            raise UsageError(
+                f"item {item}: option {word!r} must be a whole number and its words, as in 1=agree"
+            ) from None
 
 
 def check(inventory: Inventory, file: str = "") -> list[Issue]:
@@ -119,7 +121,7 @@ def check(inventory: Inventory, file: str = "") -> list[Issue]:
 
     def fault(path: str, rule: str, message: str, *, error: bool = True) -> None:
         severity = "error" if error else "warning"
-        issues.append(Issue(path=path, rule=rule, message=message, severity=severity, file=file))  # type: ignore[arg-type]
+        issues.append(Issue(path=path, rule=rule, message=message, severity=severity, file=file))
 
     ids = [item.id for item in inventory.items]
     names = Counter([*ids, *(c.id for c in inventory.composites)])
@@ -131,7 +133,11 @@ def check(inventory: Inventory, file: str = "") -> list[Issue]:
     for name, responses in inventory.responses.items():
         twice = [v for v, times in Counter(responses.values).items() if times > 1]
         if twice or set(responses.values) & set(responses.missing):
-            fault(name, "codes", f"a code stands for two answers: {twice or set(responses.values) & set(responses.missing)}")
+            fault(
+                name,
+                "codes",
+                f"a code stands for two answers: {twice or set(responses.values) & set(responses.missing)}",
+            )
     for what, asked in _named(inventory):
         for item_id in asked:
             if item_id not in ids:

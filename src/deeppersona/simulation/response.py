@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
@@ -33,6 +33,7 @@ from deeppersona.schema.inventory import Inventory
 from deeppersona.simulation.grounds import FEATURES, Grounds
 from deeppersona.simulation.inventory import inventory_file
 
+_STABILITIES = ("trait_stability", "minor_stability", "item_stability")
 _LOAD, _NARROW = 0.55, 0.35  # of an item nobody has measured: on its trait, and on each narrower scale it belongs to
 
 
@@ -50,17 +51,25 @@ class Traits:
         mean, sd = people.norms
         group = (mean - self.mean) / self.sd / np.sqrt(self.reliability)
         own = (people.raw - mean) / sd
-        return group, own @ self.spread.T * (sd / self.sd)
+        return group, weighed(own, self.spread.T) * (sd / self.sd)
 
     @property
     def spread(self) -> Floats:
         """M: turns deviations correlated as observed scores are into ones correlated as true scores are."""
         observed = self.correlations * np.sqrt(np.outer(self.reliability, self.reliability))
         np.fill_diagonal(observed, 1.0)
-        return _root(self.correlations) @ np.linalg.inv(_root(observed))
+        return root(self.correlations) @ np.linalg.inv(root(observed))
 
 
-def _root(matrix: Floats) -> Floats:
+def weighed(columns: Floats, weights: Floats) -> Floats:
+    """The product of (people, k) and (k, m), added up in one order: the same for a person in any batch, which BLAS is not."""
+    out = np.zeros((len(columns), weights.shape[1]))
+    for column, weight in zip(columns.T, weights, strict=True):
+        out += column[:, None] * weight
+    return out
+
+
+def root(matrix: Floats) -> Floats:
     """The symmetric square root of a covariance matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray(vectors * np.sqrt(values.clip(1e-12)) @ vectors.T)
@@ -124,6 +133,11 @@ def _read(path: Path, changed: float) -> ResponseModel:
         raise UsageError(f"{path} is no response model: {type(error).__name__}: {error}") from None
 
 
+def model_from(raw: dict[str, Any], inventory: Inventory) -> ResponseModel:
+    """A model of an inventory from the plain data of a file, as a fit makes it."""
+    return _cut_down(_built(raw), inventory)
+
+
 def _built(raw: dict[str, Any]) -> ResponseModel:
     """A model from the plain data of its file; KeyError, TypeError or ValueError where these are wrong."""
     items: dict[str, dict[str, Any]] = raw["items"]
@@ -131,28 +145,37 @@ def _built(raw: dict[str, Any]) -> ResponseModel:
     told = [dict(zip(names, body.get("traits", ()), strict=False)) | body.get("loads", {}) for body in items.values()]
     features = tuple(dict.fromkeys(name for loads in told for name in loads))
     choices = {
-        first: {int(value): (float(body.get("base", 0.0)), dict(body.get("loads", {}))) for value, body in options.items()}
+        first: {
+            int(value): (float(body.get("base", 0.0)), dict(body.get("loads", {}))) for value, body in options.items()
+        }
         for first, options in raw.get("choices", {}).items()
     }
     for name in (*features, *(f for options in choices.values() for _, loads in options.values() for f in loads)):
         if name not in FEATURES:
             raise unknown("feature in loads", name, FEATURES)
-    loads = np.array([[float(of.get(name, 0.0)) for name in features] for of in told]).reshape(len(items), len(features))
+    loads = np.array([[float(of.get(name, 0.0)) for name in features] for of in told]).reshape(
+        len(items), len(features)
+    )
     widest = max((len(body.get("minor", ())) for body in items.values()), default=0)
-    minor = np.array([[*body.get("minor", ()), *[0.0] * (widest - len(body.get("minor", ())))] for body in items.values()])
+    minor = np.array(
+        [[*body.get("minor", ()), *[0.0] * (widest - len(body.get("minor", ())))] for body in items.values()]
+    )
     traits = None
     if names:
         if names != v.TRAIT_5:
             raise UsageError(f"names of traits must be {', '.join(v.TRAIT_5)}")
-        traits = Traits(*(np.array(raw["traits"][key], dtype=np.float64) for key in ("mean", "sd", "reliability", "correlations")))
+        traits = Traits(
+            *(np.array(raw["traits"][key], dtype=np.float64) for key in ("mean", "sd", "reliability", "correlations"))
+        )
     minor = minor.reshape(len(items), widest).astype(np.float64)
     structure = [body["structure"] for body in items.values() if "structure" in body]
-    stability = {key: float(raw[key]) for key in ("trait_stability", "minor_stability", "item_stability") if key in raw}
-    return ResponseModel(
+    found = ResponseModel(
         tuple(items), features, tuple(np.array(body.get("thresholds", ()), dtype=np.float64) for body in items.values()),
         loads, minor, _noise(items, loads, minor, traits), str(raw["source"]), traits, choices=choices,
-        structure=np.array(structure, dtype=np.float64) if len(structure) == len(items) else None, **stability,
+        structure=np.array(structure, dtype=np.float64) if len(structure) == len(items) else None,
     )  # fmt: skip
+    stability: dict[str, Any] = {key: float(raw[key]) for key in _STABILITIES if key in raw}
+    return replace(found, **stability)
 
 
 def _noise(items: Mapping[str, Any], loads: Floats, minor: Floats, traits: Traits | None) -> Floats:
@@ -160,7 +183,7 @@ def _noise(items: Mapping[str, Any], loads: Floats, minor: Floats, traits: Trait
     if traits is None:
         return np.array([float(body.get("noise", 1.0)) for body in items.values()])
     common = np.einsum("if,fg,ig->i", loads, traits.correlations, loads) + (minor**2).sum(axis=1)
-    return np.sqrt((1.0 - common).clip(0.02))
+    return np.asarray(np.sqrt((1.0 - common).clip(0.02)))
 
 
 def _cut_down(model: ResponseModel, inventory: Inventory) -> ResponseModel:

@@ -6,7 +6,7 @@ Countries are compared one by one where both tables name them, and means are ove
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from deeppersona.errors import UsageError, nearest
 from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured, score
 from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, subgroup_records, variance_ratio
-from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, read_map
+from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, of_inventory, read_map
 from deeppersona.evaluation.survey.metrics import METRICS, PAPER
 from deeppersona.evaluation.survey.paper import ALL, paper_record
 from deeppersona.evaluation.survey.reading import Answers, read_answers
@@ -23,6 +23,8 @@ from deeppersona.evaluation.survey.side import AGE_BANDS, UNKNOWN, Side, bands_i
 from deeppersona.evaluation.survey.structure import correlation_record, steadiness
 from deeppersona.evaluation.survey.worldmap import place_of, published, read_projection
 from deeppersona.population.weights import effective_n
+from deeppersona.simulation.answers import settings_beside
+from deeppersona.simulation.inventory import read_inventory
 from deeppersona.version import __version__
 
 Protocol = Literal["corrected", "paper"]
@@ -36,6 +38,7 @@ class Asked:
     ours: Path
     humans: Path
     items: str | None = None
+    inventory: str | None = None
     protocol: Protocol = "corrected"
     human_rows: int | None = None
     times: int = 500
@@ -56,19 +59,39 @@ class Matched:
     not_compared: dict[str, str]
 
 
-def matched(ours: Path, humans: Path, items: str | ItemMap | None = None, only: Sequence[str] = ()) -> Matched:
-    """Read both tables and code them by the map, or by what humans answered where there is none.
+def coding_of(ours: Path, items: str | None, inventory: str | None) -> ItemMap:
+    """How answers are coded: by a map, by a questionnaire, by the one that our answers were given to, or not known (empty)."""
+    coding = read_map(items) if items else ItemMap()
+    if coding.items:
+        return coding
+    if inventory is None:
+        try:
+            found = read_inventory(str(settings_beside(ours)["inventory"]))
+        except (KeyError, UsageError):
+            return coding
+    else:
+        found = read_inventory(inventory)
+    asked = of_inventory(found)
+    return replace(coding, items=asked.items, title=coding.title or asked.title)
+
+
+def matched(ours: Path, humans: Path, coding: ItemMap | None = None, only: Sequence[str] = ()) -> Matched:
+    """Read both tables and code them; where the coding has no items, by what humans answered.
 
     Raises:
-        UsageError: a table or map cannot be read, or no item is in both.
+        UsageError: a table cannot be read, or no item is in both.
 
     """
-    coding = items if isinstance(items, ItemMap) else read_map(items) if items else ItemMap()
+    coding = coding or ItemMap()
     wanted = [[n for i in coding.items for n in i.names(human)] for human in (False, True)]
     mine = read_answers(ours, wanted[0])
     theirs = read_answers(humans, wanted[1] or list(mine.rows), coding.columns)
-    found = coding.items or tuple(inferred(k, np.unique(theirs.rows[k].code).tolist()) for k in mine.rows if k in theirs.rows)
-    gone: dict[str, str] = {} if coding.items else {k: "not among the humans' items" for k in mine.rows if k not in theirs.rows}
+    found = coding.items or tuple(
+        inferred(k, np.unique(theirs.rows[k].code).tolist()) for k in mine.rows if k in theirs.rows
+    )
+    gone: dict[str, str] = (
+        {} if coding.items else {k: "not among the humans' items" for k in mine.rows if k not in theirs.rows}
+    )
     if only:
         for key in only:
             if key not in {i.key for i in found}:
@@ -85,7 +108,9 @@ def matched(ours: Path, humans: Path, items: str | ItemMap | None = None, only: 
             kept.append(item)
     if not kept:
         what = "; ".join(f"{k}: {why}" for k, why in list(gone.items())[:4])
-        raise UsageError(f"{ours} and {humans} have no item in common ({what}); ours has {', '.join(list(mine.rows)[:8])}; map items with --items map.toml")
+        raise UsageError(
+            f"{ours} and {humans} have no item in common ({what}); ours has {', '.join(list(mine.rows)[:8])}; map items with --items map.toml"
+        )
     return Matched((mine, theirs), (sides[0], sides[1]), tuple(kept), coding, gone)
 
 
@@ -96,17 +121,19 @@ def countries_of(m: Matched) -> tuple[list[str], dict[str, str]]:
         return [EVERYWHERE], {}
     both = sorted(set(ours) & set(humans))
     if not both:
-        raise UsageError(f"no country in common: ours are {', '.join(list(ours)[:8])}, the humans' {', '.join(list(humans)[:8])}")
+        raise UsageError(
+            f"no country in common: ours are {', '.join(list(ours)[:8])}, the humans' {', '.join(list(humans)[:8])}"
+        )
     return both, {c: "ours only" if c in ours else "humans only" for c in sorted(set(ours) ^ set(humans))}
 
 
 def compare(asked: Asked) -> dict[str, Any]:
     """The whole comparison as plain values: see ``docs/methods/comparison.md`` for what each figure is."""
-    m = matched(asked.ours, asked.humans, asked.items, asked.only)
+    m = matched(asked.ours, asked.humans, coding_of(asked.ours, asked.items, asked.inventory), asked.only)
     countries, alone = countries_of(m)
     report: dict[str, Any] = {
         "engine": __version__, "protocol": asked.protocol, "seed": asked.seed, "resamples": asked.times,
-        "ours": _told(m.sides[0]), "humans": {
+        "ours": {**_told(m.sides[0]), "made": made_by(asked.ours)}, "humans": {
             **_told(m.sides[1]), "title": m.coding.title, "source": m.coding.source, "licence": asked.licence or m.coding.licence or "not stated",
         },
         "countries": countries, "countries of one side": alone, "not compared": m.not_compared,
@@ -114,6 +141,12 @@ def compare(asked: Asked) -> dict[str, Any]:
     if asked.protocol == "paper":
         return report | _paper(m, countries, asked)
     return report | _corrected(m, countries, asked)
+
+
+def made_by(ours: Path) -> dict[str, Any]:
+    """Who answered, as told beside the answers: respondent, questionnaire, draws, seed; empty where nothing is."""
+    told = settings_beside(ours)
+    return {k: told[k] for k in ("respondent", "inventory", "draws", "seed", "run", "counts") if k in told}
 
 
 def _told(side: Side) -> dict[str, Any]:
@@ -150,7 +183,9 @@ def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, 
         if not found:
             continue
         everything += found.values()
-        items += [{"country": country, **item_record(f, pair), "variance ratio": variance_ratio([f])} for f in found.values()]
+        items += [
+            {"country": country, **item_record(f, pair), "variance ratio": variance_ratio([f])} for f in found.values()
+        ]
         by_country[country] = {
             "n ours": len(sides[0]), "n humans": len(sides[1]), "items": len(found),
             "metrics": {k: f.record() for k, f in means(list(found.values())).items()}, "variance ratio": variance_ratio(list(found.values())),
@@ -188,12 +223,25 @@ def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]
         keep = [_keep(side, country) for side in m.sides]
         sides = (m.sides[0].where(keep[0]), m.sides[1].where(keep[1]))
         raw = (m.raw[0].where(keep[0]), m.raw[1].where(keep[1]))
-        rows = [paper_record(raw, sides, i, asked.human_rows, f"{asked.seed}/{country}/{i.key}") for i in _items_of(sides, m.items)]
+        rows = [
+            paper_record(raw, i, asked.human_rows, f"{asked.seed}/{country}/{i.key}") for i in _items_of(sides, m.items)
+        ]
         mine = [{"country": country, **row} for row in rows if row is not None]
         items += mine
         if mine:
-            by_country[country] = {"n ours": len(sides[0]), "n humans": len(sides[1]), "items": len(mine), "metrics": _paper_means(mine)}
-    rule = "paired: as many human rows as ours" if asked.human_rows is None else "all human rows" if asked.human_rows == ALL else f"the first {asked.human_rows} human rows"
+            by_country[country] = {
+                "n ours": len(sides[0]),
+                "n humans": len(sides[1]),
+                "items": len(mine),
+                "metrics": _paper_means(mine),
+            }
+    rule = (
+        "paired: as many human rows as ours"
+        if asked.human_rows is None
+        else "all human rows"
+        if asked.human_rows == ALL
+        else f"the first {asked.human_rows} human rows"
+    )
     return {
         "metrics": {name: title for name, (title, _) in PAPER.items()}, "rows": rule, "weights": "none, as published", "items": items,
         "overall": _paper_means(items), "by country": by_country,
@@ -203,7 +251,9 @@ def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]
 def _paper_means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     out = {}
     for name in PAPER:
-        value, floor, ceiling = (float(np.mean([r["metrics"][name][k] for r in rows])) for k in ("value", "floor", "ceiling"))
+        value, floor, ceiling = (
+            float(np.mean([r["metrics"][name][k] for r in rows])) for k in ("value", "floor", "ceiling")
+        )
         out[name] = {"value": value, "floor": floor, "ceiling": ceiling, "score": score(value, floor, ceiling)}
     return out
 

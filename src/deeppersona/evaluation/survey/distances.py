@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from deeppersona.evaluation.survey.items import Item
 from deeppersona.evaluation.survey.metrics import METRICS, bias
-from deeppersona.evaluation.survey.resample import Resamples, interval, resampled, sampled
+from deeppersona.evaluation.survey.resample import Resamples, distance_interval, interval, levelled, resampled, sampled
 from deeppersona.evaluation.survey.side import Side
 from deeppersona.runtime.seed import Floats
 
@@ -27,10 +27,11 @@ Keep = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """One distance: value, resamples of it, floor, the floor's 95th percentile, ceiling, and if all gave the humans' mode."""
+    """One distance: value, resamples of it and of two equal sides, floor, its 95th percentile, ceiling, and if all gave the mode."""
 
     value: float
     replicates: Floats
+    null: Floats
     floor: float
     floor_95: float
     ceiling: float
@@ -38,7 +39,7 @@ class Found:
 
     def record(self) -> dict[str, Any]:
         """As plain values, with interval and score."""
-        low, high = interval(self.value, self.replicates, low=0.0, high=1.0)
+        low, high = distance_interval(self.value, self.replicates, self.null)
         return {
             "value": self.value, "low": low, "high": high, "floor": self.floor, "floor_95": self.floor_95, "ceiling": self.ceiling,
             "mode": self.mode, "score": score(self.value, self.floor, self.ceiling),
@@ -94,12 +95,15 @@ def measured(pair: Pair, item: Item, keep: tuple[Keep, Keep] | None = None, labe
     alike = sampled(q, n, _SIMULATED, f"{seed}/alike")
     chance = sampled(np.full(k, 1 / k), n, _SIMULATED, f"{seed}/uniform")
     mode = np.eye(k)[int(np.argmax(q))]
+    p_equal, q_equal = levelled(p, p_again, (p + q) / 2), levelled(q, q_again, (p + q) / 2)
     found = {}
     for metric in METRICS:
         if item.ordered or not metric.ordered:
             floor = metric.of(alike, other, values)
             found[metric.name] = Found(
-                float(metric.of(p, q, values)), metric.of(p_again, q_again, values), float(floor.mean()),
+                float(metric.of(p, q, values)), metric.of(p_again, q_again, values),
+                metric.of(p_equal, q_equal, values),
+                float(floor.mean()),
                 float(np.quantile(floor, 0.95)), float(metric.of(chance, other, values).mean()), float(metric.of(mode, q, values)),
             )  # fmt: skip
     return ItemFound(item, p, q, p_again, q_again, found)
@@ -126,7 +130,8 @@ def mean_of(found: Sequence[Found]) -> Found | None:
     value, floor, top, ceiling, mode = (
         float(np.mean([getattr(f, name) for f in found])) for name in ("value", "floor", "floor_95", "ceiling", "mode")
     )
-    return Found(value, np.mean([f.replicates for f in found], axis=0), floor, top, ceiling, mode)
+    replicates, null = (np.mean([getattr(f, name) for f in found], axis=0) for name in ("replicates", "null"))
+    return Found(value, replicates, null, floor, top, ceiling, mode)
 
 
 def means(items: Sequence[ItemFound]) -> dict[str, Found]:

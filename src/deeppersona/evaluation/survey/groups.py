@@ -51,7 +51,11 @@ def left_out(pair: Pair) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for group in SUBGROUPS:
         ours, humans = people_by(pair.ours, group), people_by(pair.humans, group)
-        small = {v: [ours.get(v, 0), humans.get(v, 0)] for v in sorted({*ours, *humans}) if min(ours.get(v, 0), humans.get(v, 0)) < LEAST}
+        small = {
+            v: [ours.get(v, 0), humans.get(v, 0)]
+            for v in sorted({*ours, *humans})
+            if min(ours.get(v, 0), humans.get(v, 0)) < LEAST
+        }
         if small:
             out[group] = small
     return out
@@ -125,5 +129,11 @@ def gaps(whole: Mapping[str, ItemFound], found: Sequence[Cell]) -> dict[str, Any
         right = sum(r["ours"] * r["humans"] > 0 for r in clear)
         correlated = float(np.corrcoef(x, y)[0, 1]) if len(x) > 2 and x.std() and y.std() else None
         slope = float(x @ y / (x @ x)) if x.any() else None
-        summary[group] = {"gaps": len(mine), "slope": slope, "correlation": correlated, "clear": len(clear), "right sign": right}
+        summary[group] = {
+            "gaps": len(mine),
+            "slope": slope,
+            "correlation": correlated,
+            "clear": len(clear),
+            "right sign": right,
+        }
     return {"rows": rows, "summary": summary, "level": LEVEL}

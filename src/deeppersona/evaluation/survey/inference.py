@@ -3,7 +3,8 @@
 The estimate is lam * mean(f over the many) + mean(y - lam * f over the humans). Were the predictions perfect, the second term
 would vanish and the many would count as humans; are they worthless, the tuned ``lam`` is 0 and what is left is the human mean
 (Angelopoulos et al. 2023, Science 382; power-tuned in "PPI++", arXiv 2311.01453, section 6). Weighted means are ratios,
-their variances linearised (Särndal, Swensson and Wretman 1992, 5.5), with a factor of n / (n - 1) for small samples.
+their variances linearised (Särndal, Swensson and Wretman 1992, 5.5), with a factor of n / (n - 1) for small samples; that of
+the rectified estimate is a jackknife over the humans, so that tuning on few of them is paid for.
 """
 
 from __future__ import annotations
@@ -99,18 +100,39 @@ def _mean(x: Floats, weight: Floats) -> tuple[float, float]:
     return mean, float((w**2) @ (x - mean) ** 2) * n / max(n - 1, 1)
 
 
-def _covariance(x: Floats, y: Floats, weight: Floats) -> float:
-    w = _normalised(weight)
-    n = int((weight > 0).sum())
-    return float((w**2) @ ((x - w @ x) * (y - w @ y))) * n / max(n - 1, 1)
+def _tuning(
+    m: Material, worth: float, y: Floats | float = 0.0, f: Floats | float = 0.0, w: Floats | float = 0.0
+) -> tuple[Any, Any, Any]:
+    """(mean of y, mean of f, lam) of the humans, each person ``w`` with answers ``y``, ``f`` left out in turn."""
+    total = m.weight.sum() - w
+    mean_y, mean_f = (m.weight @ m.y - w * y) / total, (m.weight @ m.predicted - w * f) / total
+    cross = (m.weight @ (m.y * m.predicted) - w * y * f) / total - mean_y * mean_f
+    square = (m.weight @ m.predicted**2 - w * f * f) / total - mean_f**2
+    slope = np.where(square > 1e-12, cross / np.maximum(square, 1e-12), 0.0)
+    return mean_y, mean_f, np.clip(worth * slope, 0.0, 1.0)
+
+
+def _worth(m: Material) -> float:
+    """Variance of the predictions' mean over the humans, as a share of that and of the mean over the many: 1 with endless many."""
+    of_humans, of_many = _mean(m.predicted, m.weight)[1], _mean(m.many, m.many_weight)[1]
+    return of_humans / (of_humans + of_many) if of_humans > 1e-300 else 0.0
 
 
 def tuned(m: Material) -> float:
-    """The ``lam`` of least variance, kept to 0..1: Cov(y, f) / (Var(f) over the humans + Var(f) over the many), all of means."""
-    _, of_humans = _mean(m.predicted, m.weight)
-    _, of_many = _mean(m.many, m.many_weight)
-    whole = of_humans + of_many
-    return min(max(_covariance(m.y, m.predicted, m.weight) / whole, 0.0), 1.0) if whole > 1e-300 else 0.0
+    """The ``lam`` of least variance, kept to 0..1: the slope of answers on predictions among the humans, times ``_worth``."""
+    return float(_tuning(m, _worth(m))[2])
+
+
+def _rectified(m: Material) -> tuple[float, float, float]:
+    """(estimate, its variance, lam). The humans' part of the variance is the jackknife's, which knows that lam was tuned on them."""
+    worth = _worth(m)
+    many, spread_many = _mean(m.many, m.many_weight)
+    mean_y, mean_f, lam = (float(x) for x in _tuning(m, worth))
+    n = len(m.y)
+    without_y, without_f, without_lam = _tuning(m, worth, m.y, m.predicted, m.weight)
+    without = without_y + without_lam * (many - without_f)
+    spread = float(((without - without.mean()) ** 2).sum()) * (n - 1) / n
+    return mean_y + lam * (many - mean_f), spread + lam**2 * spread_many, lam
 
 
 def rectified_mean(m: Material, *, share: bool = False, level: float = LEVEL) -> Rectified:
@@ -119,17 +141,19 @@ def rectified_mean(m: Material, *, share: bool = False, level: float = LEVEL) ->
     The interval of a mean is Student's, with the humans' degrees of freedom; that of a share Wilson's (1927) at the
     number of humans that would have the rectified variance, since Wald's fails for small shares.
     """
-    lam = tuned(m)
     n = effective_n(m.weight)
-    many, spread_many = _mean(m.many, m.many_weight)
-    rest, spread_rest = _mean(m.y - lam * m.predicted, m.weight)
-    value, variance = lam * many + rest, lam**2 * spread_many + spread_rest
+    value, variance, lam = _rectified(m)
     alone, spread_alone = _mean(m.y, m.weight)
     gained = n * spread_alone / variance if variance > 1e-300 else n
     own, spread_own = _mean(m.own, m.many_weight)
     of = _share if share else _plain
     return Rectified(
-        of(own, spread_own, effective_n(m.many_weight), level), of(alone, spread_alone, n, level), of(value, variance, n, level, gained), lam, n, gained
+        of(own, spread_own, effective_n(m.many_weight), level),
+        of(alone, spread_alone, n, level),
+        of(value, variance, n, level, gained),
+        lam,
+        n,
+        gained,
     )
 
 

@@ -16,13 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from deeppersona.errors import UsageError, nearest, unknown
+from deeppersona.schema.inventory import Inventory
 
 GROUPS = ("country", "age", "sex", "education")
 COLUMNS = ("person", "item", "draw", "answer", "weight", *GROUPS)
 BLANK = frozenset(["", ".", "na", "n/a", "nan", "none", "null", "missing", "refused", "refusal", "invalid"])
 _MOST_OPTIONS = 21
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.I)
-_ITEM_KEYS = ("human", "title", "options", "labels", "ordered", "missing", "recode", "of", "signs", "table", "otherwise", "valid")
+_ITEM_KEYS = (
+    "human",
+    "title",
+    "options",
+    "labels",
+    "ordered",
+    "missing",
+    "recode",
+    "of",
+    "signs",
+    "table",
+    "otherwise",
+    "valid",
+)
 _MAP_KEYS = ("title", "source", "licence", "columns", "recode", "ours", "missing", "items")
 
 
@@ -64,11 +78,13 @@ class Item:
     index: Index | None = None
     inferred: bool = False
 
+    def name(self, human: bool) -> str:
+        """What it is called on one side."""
+        return self.human or self.key if human else self.key
+
     def names(self, human: bool) -> tuple[str, ...]:
-        """The columns (or names of items) that it is read from on one side."""
-        if self.index is not None:
-            return self.index.parts
-        return (self.human or self.key,) if human else (self.key,)
+        """The columns (or names of items) that it may be read from on one side: its own, or those of its parts."""
+        return (self.name(human), *(self.index.parts if self.index else ()))
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,9 @@ def read_map(where: str) -> ItemMap:
         shelf = resources.files("deeppersona.evaluation.survey").joinpath("maps")
         shipped = {entry.name.removesuffix(".toml"): entry for entry in shelf.iterdir() if entry.name.endswith(".toml")}
         if where not in shipped:
-            raise UsageError(f"no map {where!r}: there is no such file, and shipped are {', '.join(shipped)}{nearest(where, shipped)}")
+            raise UsageError(
+                f"no map {where!r}: there is no such file, and shipped are {', '.join(shipped)}{nearest(where, shipped)}"
+            )
         return _map(tomllib.loads(shipped[where].read_text("utf-8")), where)
     try:
         return _map(tomllib.loads(path.read_text("utf-8")), path.name)
@@ -115,7 +133,10 @@ def _map(raw: dict[str, Any], where: str) -> ItemMap:
     for key in [*raw.get("recode", {}), *raw.get("ours", {})]:
         if key not in GROUPS:
             raise unknown(f"group of {where}", key, GROUPS)
-    recode, ours = ({g: {code_of(k): str(v) for k, v in codes.items()} for g, codes in raw.get(w, {}).items()} for w in ("recode", "ours"))
+    recode, ours = (
+        {g: {code_of(k): str(v) for k, v in codes.items()} for g, codes in raw.get(w, {}).items()}
+        for w in ("recode", "ours")
+    )
     texts = {k: str(raw.get(k, "")) for k in ("title", "source", "licence")}
     return ItemMap(items, dict(raw.get("columns", {})), recode, ours, **texts)
 
@@ -131,13 +152,23 @@ def _item(key: str, raw: dict[str, Any], everywhere: Iterable[str], where: str) 
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"item {key} in {where}: {error!s}; an item needs options = [numbers, ascending]") from None
     if list(options) != sorted(set(options)) or len(options) < 2:
-        raise UsageError(f"item {key} in {where}: options {raw['options']} must be two or more numbers, ascending, each once")
+        raise UsageError(
+            f"item {key} in {where}: options {raw['options']} must be two or more numbers, ascending, each once"
+        )
     labels = tuple(str(x) for x in raw.get("labels", ()))
     if labels and len(labels) != len(options):
         raise UsageError(f"item {key} in {where}: {len(labels)} labels for {len(options)} options")
     missing = frozenset([*everywhere, *(code_of(c) for c in raw.get("missing", []))])
     return Item(
-        key, options, str(raw.get("human", "")), str(raw.get("title", "")), labels, bool(raw.get("ordered", True)), missing, recode, index
+        key,
+        options,
+        str(raw.get("human", "")),
+        str(raw.get("title", "")),
+        labels,
+        bool(raw.get("ordered", True)),
+        missing,
+        recode,
+        index,
     )
 
 
@@ -150,6 +181,30 @@ def _index(raw: Mapping[str, Any]) -> Index | None:
     table = {str(k).replace(" ", ""): float(v) for k, v in raw.get("table", {}).items()}
     otherwise = float(raw["otherwise"]) if "otherwise" in raw else None
     return Index(parts, tuple(float(v) for v in raw["valid"]), signs, table, otherwise)
+
+
+def of_inventory(inventory: Inventory) -> ItemMap:
+    """The items and composites of a questionnaire as items to compare; the human file is taken to name them alike."""
+    items = []
+    for item in inventory.items:
+        answerable = inventory.answerable(item.id)
+        options = sorted(answerable.options, key=lambda o: o.value)
+        missing = frozenset(code_of(c) for c in answerable.missing)
+        labels = tuple(o.label for o in options)
+        items.append(
+            Item(item.id, tuple(float(o.value) for o in options), title=item.text, labels=labels, missing=missing)
+        )
+    for c in inventory.composites:
+        valid = tuple(sorted({float(v) for part in c.asks for v in inventory.values(part)}))
+        if c.rule == "difference":
+            index = Index(c.asks, valid, signs=(1.0,) * len(c.plus) + (-1.0,) * len(c.minus))
+        else:
+            table = {
+                f"{a:g},{b:g}": float(value) for value, both in c.values.items() for a in both for b in both if a != b
+            }
+            index = Index(c.asks, valid, table=table, otherwise=c.otherwise)
+        items.append(Item(c.id, tuple(float(v) for v in inventory.values(c.id)), title=c.title, index=index))
+    return ItemMap(tuple(items), title=inventory.title)
 
 
 def code_of(answer: object) -> str:
@@ -173,7 +228,9 @@ def inferred(key: str, human_codes: Iterable[str]) -> Item:
     scale = [x for x in numbers if x >= 0] or numbers
     if len(scale) < 2 or any(x != int(x) for x in scale) or scale[-1] - scale[0] >= _MOST_OPTIONS:
         told = ", ".join(sorted(found)[:6]) or "none"
-        raise UsageError(f"the options of {key} cannot be told from the human answers ({told}); give them in a map (--items)")
+        raise UsageError(
+            f"the options of {key} cannot be told from the human answers ({told}); give them in a map (--items)"
+        )
     options = tuple(float(k) for k in range(int(scale[0]), int(scale[-1]) + 1))
     missing = frozenset(code_of(x) for x in numbers if x < scale[0])
     return Item(key, options, missing=missing, inferred=True)

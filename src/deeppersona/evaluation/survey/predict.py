@@ -38,7 +38,9 @@ def answered(side: Side, key: str, table: Floats) -> Answered:
     coded = side.answers[key]
     draws = np.bincount(coded.person, minlength=len(side))
     some = np.flatnonzero(draws)
-    sums = np.stack([np.bincount(coded.person, table[coded.option, j], len(side)) for j in range(table.shape[1])], axis=1)
+    sums = np.stack(
+        [np.bincount(coded.person, table[coded.option, j], len(side)) for j in range(table.shape[1])], axis=1
+    )
     ids = tuple(side.ids[k] for k in some.tolist())
     groups = {g: v[some] for g, v in side.groups.items()}
     return Answered(ids, sums[some] / draws[some, None], side.weight[some], groups)
@@ -65,7 +67,9 @@ def doubles(ours: Answered, humans: Answered) -> tuple[Floats, Floats]:
     at = {name: k for k, name in enumerate(ours.ids)}
     for name in humans.ids:
         if name not in at:
-            raise UsageError(f"person {name!r} of the humans has no answer among the synthetic people; leave --doubles out to predict from groups")
+            raise UsageError(
+                f"person {name!r} of the humans has no answer among the synthetic people; leave --doubles out to predict from groups"
+            )
     rows = np.array([at[name] for name in humans.ids])
     free = np.ones(len(ours.ids))
     free[rows] = 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,12 @@ from deeppersona.evaluation.survey.items import GROUPS, code_of, number_of
 from deeppersona.runtime.seed import Floats, Ints
 
 Texts = NDArray[np.str_]
-LONG, WIDE, COUNTS, SHARES = "answers, one row each", "microdata, one row a person", "counts per option", "shares per option with n"
+LONG, WIDE, COUNTS, SHARES = (
+    "answers, one row each",
+    "microdata, one row a person",
+    "counts per option",
+    "shares per option with n",
+)
 _OPTION = ("option", "answer", "code")
 _NOT_ITEMS = ("id", "source")
 _SHARE = ("share", "percent", "proportion")
@@ -57,7 +63,6 @@ class Answers:
     weighted: bool = False
     notes: list[str] = field(default_factory=list)
 
-
     def where(self, keep: NDArray[np.bool_]) -> Answers:
         """The answers of some of the people (a mask), in the same order."""
         number = np.cumsum(keep) - 1
@@ -66,7 +71,9 @@ class Answers:
             some = keep[r.person]
             rows[item] = Rows(number[r.person[some]], r.draw[some], r.code[some])
         ids = [i for i, k in zip(self.ids, keep.tolist(), strict=True) if k]
-        return replace(self, ids=ids, weight=self.weight[keep], groups={g: v[keep] for g, v in self.groups.items()}, rows=rows)
+        return replace(
+            self, ids=ids, weight=self.weight[keep], groups={g: v[keep] for g, v in self.groups.items()}, rows=rows
+        )
 
 
 @contextmanager
@@ -102,11 +109,21 @@ def read_answers(path: Path, wanted: Sequence[str] = (), columns: Mapping[str, s
         rows = csv.reader(handle, delimiter=mark)
         lower = {n.casefold(): k for k, n in enumerate(names)}
         option = next((lower[o] for o in _OPTION if o in lower), None)
-        if "item" in at and option is not None and (share := next((lower[s] for s in _SHARE if s in lower), None)) is not None:
+        if (
+            "item" in at
+            and option is not None
+            and (share := next((lower[s] for s in _SHARE if s in lower), None)) is not None
+        ):
             if "n" not in lower:
-                raise UsageError(f"{path}: shares need a column n, the people who answered, or no interval can be given")
+                raise UsageError(
+                    f"{path}: shares need a column n, the people who answered, or no interval can be given"
+                )
             return _tallied(path, rows, at, option, share, lower["n"])
-        if "item" in at and option is not None and (count := next((lower[c] for c in ("count", "n") if c in lower), None)) is not None:
+        if (
+            "item" in at
+            and option is not None
+            and (count := next((lower[c] for c in ("count", "n") if c in lower), None)) is not None
+        ):
             return _tallied(path, rows, at, option, count, None)
         if {"person", "item", "answer"} <= set(at):
             return _long(path, rows, at)
@@ -139,7 +156,6 @@ class _People:
         self.number: dict[str, int] = {}
         self.weight: list[float] = []
         self.groups: dict[str, list[str]] = {g: [] for g in GROUPS if g in at}
-        self.off = 0
 
     def met(self, name: str, row: Sequence[str]) -> int:
         k = self.number.setdefault(name, len(self.number))
@@ -150,22 +166,28 @@ class _People:
         return k
 
     def _weight(self, row: Sequence[str]) -> float:
-        if "weight" not in self.at:
-            return 1.0
-        weight = number_of(row[self.at["weight"]].strip())
-        if weight is None or weight < 0:
-            self.off += 1
-            return 0.0
-        return weight
+        """A weight of 0 or more; nan where there is none."""
+        weight = number_of(row[self.at["weight"]].strip()) if "weight" in self.at else 1.0
+        return math.nan if weight is None or weight < 0 else weight
 
     def answers(self, kind: str, rows: dict[str, Rows], joint: bool) -> Answers:
         """The people and their rows; a table of weights that are all 0 or no numbers is refused."""
         weight = np.array(self.weight)
+        if len(weight) and np.isnan(weight).all() and "weight" in self.at:
+            weight = np.ones(len(weight))  # a column of weights left empty
+        off = int(np.isnan(weight).sum())
+        weight = np.nan_to_num(weight)
         if not weight.any():
-            raise UsageError(f"{self.path} has nobody with a weight above 0" if self.weight else f"{self.path} has a header and no rows")
-        notes = [f"{self.off} people without a usable weight count with weight 0"] if self.off else []
+            raise UsageError(
+                f"{self.path} has nobody with a weight above 0"
+                if self.weight
+                else f"{self.path} has a header and no rows"
+            )
+        notes = [f"{off} people without a usable weight are left out"] if off else []
         groups = {g: np.array(values) for g, values in self.groups.items()}
-        return Answers(self.path.name, kind, list(self.number), weight, groups, rows, joint, "weight" in self.at and bool(np.ptp(weight)), notes)
+        return Answers(
+            self.path.name, kind, list(self.number), weight, groups, rows, joint, bool(np.ptp(weight)), notes
+        )
 
 
 def _whole(rows: Iterable[list[str]], width: int, path: Path) -> Iterator[list[str]]:
@@ -180,15 +202,15 @@ def _whole(rows: Iterable[list[str]], width: int, path: Path) -> Iterator[list[s
 def _long(path: Path, rows: Iterable[list[str]], at: Mapping[str, int]) -> Answers:
     people = _People(at, path)
     found: dict[str, tuple[list[int], list[int], list[str]]] = defaultdict(lambda: ([], [], []))
-    seen: dict[tuple[int, str], dict[str, int]] = {}
+    seen: dict[tuple[int, str], set[str]] = {}
     for row in _whole(rows, max(at.values()) + 1, path):
         k, item = people.met(row[at["person"]].strip(), row), row[at["item"]].strip()
-        draws = seen.setdefault((k, item), {})
+        draws = seen.setdefault((k, item), set())
         said = row[at["draw"]].strip() if "draw" in at else str(len(draws))
         if said in draws:
             who = f"person {row[at['person']]!r}, item {item!r}, draw {said!r}"
             raise UsageError(f"{path}: {who} stands there twice; number repeated answers in a column draw")
-        draws[said] = 1
+        draws.add(said)
         number = number_of(said)
         person, draw, code = found[item]
         person.append(k)
@@ -201,12 +223,20 @@ def _rows(person: Sequence[int], draw: Sequence[int], code: Sequence[str]) -> Ro
     return Rows(np.array(person, dtype=np.int64), np.array(draw, dtype=np.int64), np.array(code, dtype=np.str_))
 
 
-def _wide(path: Path, rows: Iterable[list[str]], names: Sequence[str], at: Mapping[str, int], wanted: Sequence[str]) -> Answers:
+def _wide(
+    path: Path, rows: Iterable[list[str]], names: Sequence[str], at: Mapping[str, int], wanted: Sequence[str]
+) -> Answers:
     reserved = set(at.values())
-    taken = {name: k for k, name in enumerate(names) if (name in wanted if wanted else k not in reserved and name.casefold() not in _NOT_ITEMS)}
+    taken = {
+        name: k
+        for k, name in enumerate(names)
+        if (name in wanted if wanted else k not in reserved and name.casefold() not in _NOT_ITEMS)
+    }
     if not taken:
         near = next((h for w in wanted if (h := nearest(w, names))), "")
-        raise UsageError(f"{path} has none of the items {', '.join(list(wanted)[:8])}{near or '; its columns are ' + ', '.join(names[:12])}; map them with --items map.toml")
+        raise UsageError(
+            f"{path} has none of the items {', '.join(list(wanted)[:8])}{near or '; its columns are ' + ', '.join(names[:12])}; map them with --items map.toml"
+        )
     people = _People(at, path)
     codes: dict[str, list[str]] = {name: [] for name in taken}
     known: dict[str, str] = {}
@@ -224,10 +254,14 @@ def _wide(path: Path, rows: Iterable[list[str]], names: Sequence[str], at: Mappi
             codes[item].append(code)
     n = len(people.weight)
     everybody, first = np.arange(n), np.zeros(n, dtype=np.int64)
-    return people.answers(WIDE, {item: Rows(everybody, first, np.array(c, dtype=np.str_)) for item, c in codes.items()}, joint=True)
+    return people.answers(
+        WIDE, {item: Rows(everybody, first, np.array(c, dtype=np.str_)) for item, c in codes.items()}, joint=True
+    )
 
 
-def _tallied(path: Path, rows: Iterable[list[str]], at: Mapping[str, int], option: int, amount: int, n_at: int | None) -> Answers:
+def _tallied(
+    path: Path, rows: Iterable[list[str]], at: Mapping[str, int], option: int, amount: int, n_at: int | None
+) -> Answers:
     """Counts or shares as people who each gave one answer; weights make shares exact where n times a share is no whole number."""
     cells: dict[tuple[str, ...], list[tuple[str, float, float]]] = defaultdict(list)
     groups = [g for g in GROUPS if g in at]
@@ -236,7 +270,9 @@ def _tallied(path: Path, rows: Iterable[list[str]], at: Mapping[str, int], optio
         people = number_of(row[n_at].strip()) if n_at is not None else 0.0
         if much is None or much < 0 or people is None:
             raise UsageError(f"{path}: {row} needs a count or share of 0 or more, and n a number")
-        cells[(row[at["item"]].strip(), *(code_of(row[at[g]]) for g in groups))].append((code_of(row[option]), much, people))
+        cells[(row[at["item"]].strip(), *(code_of(row[at[g]]) for g in groups))].append(
+            (code_of(row[option]), much, people)
+        )
     found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {"code": [], "weight": [], "cell": []})
     notes: list[str] = []
     for cell, answers in cells.items():
@@ -244,7 +280,9 @@ def _tallied(path: Path, rows: Iterable[list[str]], at: Mapping[str, int], optio
         if not whole:
             continue
         if n_at is not None and abs(whole - 1) > 0.02 and abs(whole - 100) > 2:
-            notes.append(f"shares of {' '.join(cell)} sum to {whole:g}: taken as shares of those who gave one of the answers listed")
+            notes.append(
+                f"shares of {' '.join(cell)} sum to {whole:g}: taken as shares of those who gave one of the answers listed"
+            )
         n = max(p for _, _, p in answers) if n_at is not None else whole
         for code, times, weight in _as_people(answers, n, whole):
             found[cell[0]]["code"] += [code] * times
@@ -261,7 +299,9 @@ def _tallied(path: Path, rows: Iterable[list[str]], at: Mapping[str, int], optio
         raise UsageError(f"{path} has no answers in it")
     by_group = {g: np.array([c[j + 1] for c in cell_of]) for j, g in enumerate(groups)}
     kind = COUNTS if n_at is None else SHARES
-    return Answers(path.name, kind, [str(k) for k in range(ids)], np.array(weight_of), by_group, rows_of, False, False, notes)
+    return Answers(
+        path.name, kind, [str(k) for k in range(ids)], np.array(weight_of), by_group, rows_of, False, False, notes
+    )
 
 
 def _as_people(answers: Sequence[tuple[str, float, float]], n: float, whole: float) -> list[tuple[str, int, float]]:

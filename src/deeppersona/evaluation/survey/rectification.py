@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deeppersona.errors import UsageError, unknown
-from deeppersona.evaluation.survey.comparison import Matched, matched
+from deeppersona.evaluation.survey.comparison import Matched, coding_of, matched
 from deeppersona.evaluation.survey.groups import SUBGROUPS
 from deeppersona.evaluation.survey.inference import Material, Rectified, difference, rectified_mean
 from deeppersona.evaluation.survey.items import Item
@@ -37,6 +37,7 @@ class Wanted:
     synthetic: Path
     humans: Path
     items: str | None = None
+    inventory: str | None = None
     only: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     level: float = 0.95
@@ -59,7 +60,10 @@ class Prepared:
 
     def material(self, column: int, group: tuple[str, str] | None = None) -> Material:
         """One figure's material: a column, of all people or of a group's."""
-        mine, theirs = (np.ones(len(a.weight), dtype=bool) if group is None else a.groups[group[0]] == group[1] for a in (self.ours, self.humans))
+        mine, theirs = (
+            np.ones(len(a.weight), dtype=bool) if group is None else a.groups[group[0]] == group[1]
+            for a in (self.ours, self.humans)
+        )
         return Material(
             self.humans.values[theirs, column], self.predicted[theirs, column], self.humans.weight[theirs],
             self.many[mine, column], self.many_weight[mine], self.ours.values[mine, column],
@@ -73,6 +77,7 @@ def prepared(item: Item, ours: Side, humans: Side, *, paired: bool = False) -> P
         UsageError: too few humans answered, or a human has no double.
 
     """
+    humans = humans.where(humans.weight > 0)
     table = np.concatenate([np.array(item.options)[:, None], np.eye(len(item.options))], axis=1)
     mine, theirs = answered(ours, item.key, table), answered(humans, item.key, table)
     if len(theirs.weight) < FEWEST:
@@ -80,11 +85,21 @@ def prepared(item: Item, ours: Side, humans: Side, *, paired: bool = False) -> P
     if paired:
         predicted, free = doubles(mine, theirs)
         if free.sum() < FEWEST:
-            raise UsageError(f"only {free.sum():.0f} synthetic people are nobody's double; rectification needs {FEWEST}, better thousands")
+            raise UsageError(
+                f"only {free.sum():.0f} synthetic people are nobody's double; rectification needs {FEWEST}, better thousands"
+            )
         return Prepared(item, mine, theirs, predicted, mine.values, mine.weight * free, "the human's own double")
     groups = shared_groups(ours, humans)
     predicted, many = by_groups(mine, theirs, groups)
-    return Prepared(item, mine, theirs, predicted, many, mine.weight, f"people alike in {', '.join(groups)}" if groups else "the mean of all")
+    return Prepared(
+        item,
+        mine,
+        theirs,
+        predicted,
+        many,
+        mine.weight,
+        f"people alike in {', '.join(groups)}" if groups else "the mean of all",
+    )
 
 
 def item_estimates(p: Prepared, by: Sequence[str], level: float) -> dict[str, Any]:
@@ -93,7 +108,11 @@ def item_estimates(p: Prepared, by: Sequence[str], level: float) -> dict[str, An
     if item.ordered:
         out["mean"] = rectified_mean(p.material(0), level=level).record()
     out["shares"] = [
-        {"option": option, "label": item.labels[k] if item.labels else "", **rectified_mean(p.material(k + 1), share=True, level=level).record()}
+        {
+            "option": option,
+            "label": item.labels[k] if item.labels else "",
+            **rectified_mean(p.material(k + 1), share=True, level=level).record(),
+        }
         for k, option in enumerate(item.options)
     ]
     out["groups"] = [row for group in by for row in _contrasts(p, group, level)] if item.ordered else []
@@ -111,7 +130,9 @@ def _contrasts(p: Prepared, group: str, level: float) -> list[dict[str, Any]]:
         return []
     base = max(sizes, key=lambda v: (sizes[v], v))
     of: dict[str, Rectified] = {v: rectified_mean(p.material(0, (group, v)), level=level) for v in sizes}
-    return [{"group": group, "value": v, "minus": base, **difference(of[v], of[base]).record()} for v in sizes if v != base]
+    return [
+        {"group": group, "value": v, "minus": base, **difference(of[v], of[base]).record()} for v in sizes if v != base
+    ]
 
 
 def coverage(p: Prepared, repeats: int, level: float, seed: str) -> dict[str, float]:
@@ -130,7 +151,8 @@ def coverage(p: Prepared, repeats: int, level: float, seed: str) -> dict[str, fl
         again = dice.below("humans", n)[:n]
         drawn = np.searchsorted(running, dice.uniform("many")[:many] * running[-1], "right").clip(max=n - 1)
         found = rectified_mean(
-            Material(m.y[again], m.predicted[again], m.weight[again], m.predicted[drawn], np.ones(many), m.own[:many]), level=level
+            Material(m.y[again], m.predicted[again], m.weight[again], m.predicted[drawn], np.ones(many), m.own[:many]),
+            level=level,
         )
         for name in ("humans", "rectified"):
             estimate = getattr(found, name)
@@ -147,15 +169,21 @@ def rectify(wanted: Wanted) -> dict[str, Any]:
         UsageError: files or map cannot be read, humans answered one item each (counts, shares), too few humans, no such group.
 
     """
-    m = matched(wanted.synthetic, wanted.humans, wanted.items, wanted.only)
+    m = matched(
+        wanted.synthetic, wanted.humans, coding_of(wanted.synthetic, wanted.items, wanted.inventory), wanted.only
+    )
     ours, humans = m.sides
     if not humans.joint:
-        raise UsageError(f"{wanted.humans} has {humans.kind}; rectification needs the people themselves, one row each or one row an answer")
+        raise UsageError(
+            f"{wanted.humans} has {humans.kind}; rectification needs the people themselves, one row each or one row an answer"
+        )
     for group in wanted.by:
         if group not in SUBGROUPS:
             raise unknown("group", group, SUBGROUPS)
         if group not in ours.groups or group not in humans.groups:
-            raise UsageError(f"no column {group} in {'ours' if group not in ours.groups else 'the humans'}; map it with --items map.toml")
+            raise UsageError(
+                f"no column {group} in {'ours' if group not in ours.groups else 'the humans'}; map it with --items map.toml"
+            )
     by = wanted.by or tuple(g for g in SUBGROUPS if g in shared_groups(ours, humans))
     items = []
     for item in m.items:
@@ -163,7 +191,9 @@ def rectify(wanted: Wanted) -> dict[str, Any]:
         found = item_estimates(p, by, wanted.level)
         if item.ordered and wanted.repeats:
             found["coverage"] = coverage(p, wanted.repeats, wanted.level, f"{wanted.seed}/{item.key}")
-        items.append({**found, "left out": {"ours": ours.left[item.key].record(), "humans": humans.left[item.key].record()}})
+        items.append(
+            {**found, "left out": {"ours": ours.left[item.key].record(), "humans": humans.left[item.key].record()}}
+        )
     return {
         "engine": __version__, "level": wanted.level, "repeats": wanted.repeats, "seed": wanted.seed,
         "synthetic": {"file": ours.file, "people": len(ours)}, "groups": list(by), "items": items, "not compared": m.not_compared,

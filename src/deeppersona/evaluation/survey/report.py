@@ -47,7 +47,9 @@ def _write(out: Path, name: str, report: Mapping[str, Any], **more: Any) -> None
     text = environment.get_template(f"{name}.html").render(r=report, name=out.resolve().name, **more)
     with told("creating", out):
         out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / f"{name}.json", json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    write_whole(
+        out / f"{name}.json", json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    )
     write_whole(out / f"{name}.html", text.encode())
 
 
@@ -92,7 +94,11 @@ def world_map(places: Mapping[str, Any]) -> str:
         parts.append(f'<circle cx="{ax}" cy="{ay}" r="4.5" fill="var(--bar)"/>')
         parts.append(f'<text x="{bx + 8}" y="{by + 4}" font-size="12" fill="var(--ink)">{escape(code)}</text>')
     middle = _SIDE / 2
-    parts.append(f'<text x="{middle}" y="{_SIDE - 12}" text-anchor="middle" font-size="12" fill="var(--soft)">survival to self-expression</text>')
+    parts.append(
+        f'<text x="{middle}" y="{_SIDE - 12}" text-anchor="middle" font-size="12" fill="var(--soft)">survival to self-expression</text>'
+    )
     turned = f'transform="rotate(-90 14 {middle})"'
-    parts.append(f'<text x="14" y="{middle}" {turned} text-anchor="middle" font-size="12" fill="var(--soft)">traditional to secular</text></svg>')
+    parts.append(
+        f'<text x="14" y="{middle}" {turned} text-anchor="middle" font-size="12" fill="var(--soft)">traditional to secular</text></svg>'
+    )
     return "".join(parts)

@@ -84,11 +84,15 @@ def sampled(shares: Floats, size: int, times: int, seed: str) -> Floats:
         u = Dice(seed, np.arange(begin * size, stop * size)).uniform("sample") * running[-1]
         option = np.searchsorted(running, u, "right").clip(max=len(shares) - 1).reshape(-1, size)
         flat = option + np.arange(stop - begin)[:, None] * len(shares)
-        out[begin:stop] = np.bincount(flat.ravel(), minlength=(stop - begin) * len(shares)).reshape(-1, len(shares)) / size
+        out[begin:stop] = (
+            np.bincount(flat.ravel(), minlength=(stop - begin) * len(shares)).reshape(-1, len(shares)) / size
+        )
     return out
 
 
-def resampled(side: Side, key: str, options: int, times: int, seed: str, keep: NDArray[np.bool_] | None = None) -> Floats:
+def resampled(
+    side: Side, key: str, options: int, times: int, seed: str, keep: NDArray[np.bool_] | None = None
+) -> Floats:
     """Shares in samples of as many humans as answered an item, drawn from them with their weights: (times, options)."""
     coded, weight = side.answers[key], side.weights(key)
     rows = np.flatnonzero(keep[coded.person]) if keep is not None else np.arange(len(coded.person))
@@ -104,11 +108,29 @@ def resampled(side: Side, key: str, options: int, times: int, seed: str, keep: N
     return out
 
 
-def interval(value: float, replicates: Floats, level: float = LEVEL, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
-    """The basic bootstrap interval, cut to the range of the figure.
-
-    A distance of resamples lies above that of the samples by about as much as that lies above the truth; the basic interval
-    (2 x value - quantiles, Davison and Hinkley 1997, 5.2) allows for it where percentiles would add the bias once more.
-    """
+def interval(value: float, replicates: Floats, level: float = LEVEL) -> tuple[float, float]:
+    """The basic bootstrap interval of a signed figure: 2 x value - quantiles (Davison and Hinkley 1997, 5.2)."""
     upper, lower = np.quantile(replicates, [(1 + level) / 2, (1 - level) / 2])
-    return float(np.clip(2 * value - upper, low, high)), float(np.clip(2 * value - lower, low, high))
+    return float(2 * value - upper), float(2 * value - lower)
+
+
+def distance_interval(
+    value: float, replicates: Floats, null: Floats, level: float = LEVEL, top: float = 1.0
+) -> tuple[float, float]:
+    """The interval of a distance, which cannot be below 0 and whose resamples lie too high.
+
+    From the least to the greatest bound of the percentile and the basic bootstrap; down to 0 where the distance is no greater
+    than what resamples of two equal sides (``null``) reach. In simulations this covers in 93 to 100 of 100 cases at 95 %,
+    near 0 and far from it, where the one alone falls to 0 and the other to 71 (docs/methods/comparison.md).
+    """
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+    least, most = min(low, 2 * value - high), max(high, 2 * value - low)
+    if value <= np.quantile(null, level):
+        least = 0.0
+    return float(np.clip(least, 0.0, top)), float(np.clip(most, 0.0, top))
+
+
+def levelled(shares: Floats, again: Floats, middle: Floats) -> Floats:
+    """Resamples (times, options) moved to scatter about ``middle`` (options,) as they do about ``shares``."""
+    moved = np.maximum(again - shares + middle, 0.0)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))

@@ -98,17 +98,40 @@ class Side:
         return replace(self, ids=ids, weight=self.weight[keep], groups=groups, answers=answers)
 
 
-def side_of(raw: Answers, items: Sequence[Item], *, human: bool, coding: ItemMap, bands: Sequence[str] = AGE_BANDS) -> Side:
+def side_of(
+    raw: Answers, items: Sequence[Item], *, human: bool, coding: ItemMap, bands: Sequence[str] = AGE_BANDS
+) -> Side:
     """Code a table by the items; on the human side with the map's recoding."""
     answers, left = {}, {}
     for item in items:
-        rows = _of_index(raw.rows, item.index) if item.index is not None else raw.rows.get(item.names(human)[0])
+        rows = rows_of(raw, item, human)
         if rows is None:
             continue
         answers[item.key], left[item.key] = _coded(rows, item, human, raw)
-    groups = {g: _grouped(g, values, (coding.recode if human else coding.ours).get(g, {}), bands) for g, values in raw.groups.items()}
+    groups = {
+        g: _grouped(g, values, (coding.recode if human else coding.ours).get(g, {}), bands)
+        for g, values in raw.groups.items()
+    }
     name = "humans" if human else "ours"
-    return Side(name, raw.file, raw.kind, tuple(raw.ids), raw.weight, groups, answers, left, raw.joint, raw.weighted, tuple(raw.notes))
+    return Side(
+        name,
+        raw.file,
+        raw.kind,
+        tuple(raw.ids),
+        raw.weight,
+        groups,
+        answers,
+        left,
+        raw.joint,
+        raw.weighted,
+        tuple(raw.notes),
+    )
+
+
+def rows_of(raw: Answers, item: Item, human: bool) -> Rows | None:
+    """The answers to an item as a table has them: under its name, else made of its parts; None where it has neither."""
+    own = raw.rows.get(item.name(human))
+    return _of_index(raw.rows, item.index) if own is None and item.index is not None else own
 
 
 def _coded(rows: Rows, item: Item, human: bool, raw: Answers) -> tuple[Coded, Left]:
@@ -151,7 +174,11 @@ def _of_index(rows: Mapping[str, Rows], index: Index) -> Rows | None:
     for found in codes.values():
         value = None if None in found else index.of(tuple(x for x in found if x is not None))
         made.append("" if value is None else code_of(value))
-    return Rows(np.array([k[0] for k in keys], dtype=np.int64), np.array([k[1] for k in keys], dtype=np.int64), np.array(made, dtype=np.str_))
+    return Rows(
+        np.array([k[0] for k in keys], dtype=np.int64),
+        np.array([k[1] for k in keys], dtype=np.int64),
+        np.array(made, dtype=np.str_),
+    )
 
 
 def bands_in(values: Texts) -> tuple[str, ...]:

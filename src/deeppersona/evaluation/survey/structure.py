@@ -9,7 +9,7 @@ import numpy as np
 
 from deeppersona.evaluation.survey.distances import Pair, score
 from deeppersona.evaluation.survey.items import Item
-from deeppersona.evaluation.survey.resample import interval
+from deeppersona.evaluation.survey.resample import distance_interval
 from deeppersona.evaluation.survey.side import Side
 from deeppersona.runtime.seed import Dice, Floats, Ints
 
@@ -64,11 +64,14 @@ def correlation_record(pair: Pair, items: Sequence[Item]) -> dict[str, Any] | No
     again, floor = np.empty(_TIMES), np.empty(_TIMES)
     people, humans = len(pair.ours), len(pair.humans)
     for k in range(_TIMES):
-        first, second = (_drawn(m, n, f"{pair.seed}/correlations/{s}/{k}") for s, (m, n) in enumerate(((mine, people), (theirs, humans))))
+        first, second = (
+            _drawn(m, n, f"{pair.seed}/correlations/{s}/{k}")
+            for s, (m, n) in enumerate(((mine, people), (theirs, humans)))
+        )
         like = _drawn(theirs, people, f"{pair.seed}/correlations/floor/{k}")
         again[k] = np.nanmean(np.abs(first[upper] - second[upper])[told])
         floor[k] = np.nanmean(np.abs(like[upper] - second[upper])[told])
-    low, high = interval(value, again, low=0.0)
+    low, high = distance_interval(value, again, floor, top=2.0)
     ceiling = float(np.abs(b[told]).mean())
     agree = float(np.corrcoef(a[told], b[told])[0, 1]) if told.sum() > 2 and a[told].std() and b[told].std() else None
     return {
@@ -118,7 +121,16 @@ def steadiness(pair: Pair, items: Sequence[Item]) -> dict[str, Any] | None:
             np.bincount(Dice(f"{seed}/{k}", np.arange(len(n))).below("person", len(n)), minlength=len(n)) for k in range(_TIMES)
         ]).astype(np.float64))  # fmt: skip
         low, high = np.nanquantile(again, [0.025, 0.975]) if not np.isnan(again).all() else (np.nan, np.nan)
-        rows.append({"item": item.key, "people": len(n), "draws": float(n.mean()), "icc": _or_none(value), "low": _or_none(low), "high": _or_none(high)})
+        rows.append(
+            {
+                "item": item.key,
+                "people": len(n),
+                "draws": float(n.mean()),
+                "icc": _or_none(value),
+                "low": _or_none(low),
+                "high": _or_none(high),
+            }
+        )
     known = [r["icc"] for r in rows if r["icc"] is not None]
     return {"items": rows, "mean": float(np.mean(known)) if known else None} if rows else None
 

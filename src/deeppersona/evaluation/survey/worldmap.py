@@ -49,7 +49,9 @@ def read_projection(path: Path) -> Projection:
         shift = np.array([b for (_, b), _ in axes]) - center @ slope
         return Projection(tuple(str(i).lower() for i in raw["items"]), slope, shift)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UsageError(f"{path} is no projection (items, center, scale, weights, rc1, rc2, se, sec): {error!r}") from None
+        raise UsageError(
+            f"{path} is no projection (items, center, scale, weights, rc1, rc2, se, sec): {error!r}"
+        ) from None
 
 
 def place_of(projection: Projection, found: Mapping[str, ItemFound]) -> dict[str, Any] | None:

@@ -12,8 +12,6 @@ from deeppersona.refinement.step import Step
 METHODS = ("deeper", "full-regeneration", "slide-regeneration", "incremental", "hierarchical-merge", "frozen")
 
 
-
-
 def structured(name: str) -> Step[Preferences]:
     """A step in its structured form, by name. UsageError names the nearest where there is none."""
     if name not in METHODS:

@@ -8,7 +8,7 @@ from deeppersona.refinement.behaviour import Window
 from deeppersona.refinement.preference import Preferences, counted, surprises, tastes_from
 from deeppersona.refinement.step import Context
 
-MOST = 200  # tastes a persona keeps
+MOST = 150  # tastes a persona keeps
 
 
 def described(windows: Sequence[Window], context: Context) -> Preferences:

@@ -17,11 +17,15 @@ class HierarchicalMerge(Structured):
 
     name = "hierarchical-merge"
 
+    def __init__(self) -> None:
+        self._leaves: dict[int, list[Preferences]] = {}
+
     async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
-        """Describe each window and merge two by two until one is left; an odd one is merged a floor higher."""
-        floor = [described((window,), context) for window in context.seen if window]
-        if not floor:
-            return described(context.seen, context)
+        """Describe the window and merge all descriptions two by two until one is left; an odd one is merged a floor higher."""
+        leaves = self._leaves.setdefault(context.person, [])
+        if context.window or persona is None:
+            leaves.append(described((context.window,), context))
+        floor = list(leaves)
         while len(floor) > 1:
             pairs = [told(mixed(a, b), context.scale) for a, b in zip(floor[::2], floor[1::2], strict=False)]
             floor = pairs + floor[len(pairs) * 2 :]

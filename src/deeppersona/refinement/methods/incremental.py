@@ -7,7 +7,7 @@ structured form keeps to that.
 from __future__ import annotations
 
 from deeppersona.refinement.methods.describe import MOST, described
-from deeppersona.refinement.preference import Preferences, Taste
+from deeppersona.refinement.preference import DIGITS, Preferences, Taste
 from deeppersona.refinement.step import Context, Structured
 
 
@@ -31,7 +31,7 @@ def mixed(old: Preferences, new: Preferences) -> Preferences:
     tastes = {}
     for f in dict.fromkeys((*old.tastes, *new.tastes)):
         a, b = old.tastes.get(f, none), new.tastes.get(f, none)
-        tastes[f] = Taste((a.shift + b.shift) / 2.0, a.n + b.n)
+        tastes[f] = Taste(round((a.shift + b.shift) / 2.0, DIGITS), round(a.n + b.n, DIGITS))
     strongest = sorted(tastes, key=lambda f: (-abs(tastes[f].shift), f))[:MOST]
     return Preferences(tuple(n * s for s in shares), {f: tastes[f] for f in strongest}).rounded()
 
