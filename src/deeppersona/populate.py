@@ -6,7 +6,7 @@ import gzip
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,11 +18,12 @@ from deeppersona.corpus.tables import WEIGHTS
 from deeppersona.errors import UsageError, unknown
 from deeppersona.evaluation.fidelity import (
     Expected,
-    Joint,
     against_target,
-    compare,
+    by_stratum,
     described_weights,
     joints,
+    margin_rows,
+    plain,
     quota_errors,
     table_of,
 )
@@ -351,9 +352,9 @@ def fidelity_report(
         "failures": empty, "refilled": refilled,
         "duplicates": {"mode": spec.duplicates, **sifted.duplicates}, "checked": sifted.checked, "violations": len(wrong),
         "violations by rule": dict(Counter(i.rule for i in wrong)),
-        "joints": [_plain(j) for j in tables],
-        "margins": {d: _margin(sifted, labels, meant.expected, d) for d in labels},
-        "strata": {d: _stratum(sifted, labels, meant.expected, d) for d in map(field_of, spec.report.strata)},
+        "joints": [plain(j) for j in tables],
+        "margins": {d: margin_rows(sifted.codes, labels, meant.expected, d) for d in labels},
+        "strata": {d: by_stratum(sifted.codes, labels, meant.expected, d) for d in map(field_of, spec.report.strata)},
     }  # fmt: skip
     if weighting is not None:
         report["weights"] = {
@@ -361,10 +362,6 @@ def fidelity_report(
             "missed": list(weighting.missed), "targets": [_target(sifted, labels, m, weighting) for m in meant.targets],
         }  # fmt: skip
     return report
-
-
-def _plain(joint: Joint) -> dict[str, Any]:
-    return {**asdict(joint), "dims": list(joint.dims)}
 
 
 def _target(
@@ -382,28 +379,3 @@ def _failures(folder: RunFolder) -> tuple[int, int]:
     lines = (folder.path / "failures.jsonl").read_bytes().splitlines()
     refilled = sum(bool(orjson.loads(line).get("refilled")) for line in lines)
     return refilled, len(lines) - refilled
-
-
-def _margin(
-    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str
-) -> list[dict[str, Any]]:
-    found, want = table_of(sifted.codes, labels, (dim,)), expected((dim,))
-    n, total = max(found.sum(), 1.0), max(want.sum(), 1e-300)
-    return [
-        {"category": c, "people": int(f), "share": float(f / n), "expected": float(w / total)}
-        for c, f, w in zip(labels[dim], found, want, strict=True)
-    ]
-
-
-def _stratum(
-    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], expected: Expected, dim: str
-) -> dict[str, list[dict[str, Any]]]:
-    """For each category of a dimension: how far its people are off on every other margin."""
-    out: dict[str, list[dict[str, Any]]] = {}
-    for other in labels:
-        if other != dim:
-            found, want = table_of(sifted.codes, labels, (dim, other)), expected((dim, other))
-            for k, category in enumerate(labels[dim]):
-                if found[k].sum() and want[k].sum():
-                    out.setdefault(category, []).append(_plain(compare(found[k], want[k], labels, (other,))))
-    return out

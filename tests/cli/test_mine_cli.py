@@ -59,7 +59,7 @@ def test_what_a_model_cost_is_written_down(tmp_path: Path) -> None:
 
 
 def test_stopped_by_hand_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
-    write(tmp_path / "talk.jsonl", talk(6000))
+    write(tmp_path / "talk.jsonl", talk(2400))
     command = [SCRIPT, "mine", "talk.jsonl", "--out", "mined", "--workers", "2", "--json"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
@@ -71,4 +71,4 @@ def test_stopped_by_hand_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> Non
     assert "same command again" in errors
     done = run("talk.jsonl", "--out", "mined", "--workers", "2", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["read"]["conversations"] == 6000
+    assert json.loads(done.stdout.splitlines()[-1])["read"]["conversations"] == 2400

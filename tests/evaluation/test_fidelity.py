@@ -124,7 +124,7 @@ def test_tables_leave_out_whom_no_category_has() -> None:
 
 def test_every_margin_and_joint_is_there_once() -> None:
     g = np.random.default_rng(0)
-    dims = {d: ("x", "y", "z") for d in "abcd"} | {"one": ("only",)}
+    dims = dict.fromkeys("abcd", ("x", "y", "z")) | {"one": ("only",)}
     codes = {d: g.integers(0, len(c), 100) for d, c in dims.items()}
     whole = g.random((3, 3, 3, 3))
 

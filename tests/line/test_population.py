@@ -148,7 +148,7 @@ def test_a_target_nobody_made_can_meet_is_told_and_not_raised(spec: Path) -> Non
     rare.write_text(
         PANEL.replace(
             'over = "sex"\nshare = { female = 0.6, male = 0.4 }',
-            'over = "religion"\nshare = { buddhist = 0.001, christian = 0.6 }',
+            'over = "children"\nshare = { "12" = 0.001, "0..3" = 0.6 }',
         )
     )
     made = call("population", rare, "--out", spec.parent / "rare", "--workers", 1, "--json")

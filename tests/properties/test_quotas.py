@@ -71,7 +71,7 @@ def specifications(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(specifications(), st.data())
 def test_quotas_are_met_to_the_person_and_slots_stand_alone(raw: dict[str, Any], data: st.DataObject) -> None:
     taxonomy = dp.shipped_taxonomy()

@@ -197,3 +197,34 @@ def described_weights(weights: Floats) -> dict[str, float]:
         "smallest": float(weights.min() / mean),
         "largest": float(weights.max() / mean),
     }
+
+
+def plain(joint: Joint) -> dict[str, Any]:
+    """A table's figures as plain values, as JSON gives them back."""
+    return {**asdict(joint), "dims": list(joint.dims)}
+
+
+def margin_rows(
+    codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], expected: Expected, dim: str
+) -> list[dict[str, Any]]:
+    """For each category of a dimension: the people found, their share, and the share expected."""
+    found, want = table_of(codes, dims, (dim,)), expected((dim,))
+    n, total = max(found.sum(), 1.0), max(want.sum(), 1e-300)
+    return [
+        {"category": c, "people": int(f), "share": float(f / n), "expected": float(w / total)}
+        for c, f, w in zip(dims[dim], found, want, strict=True)
+    ]
+
+
+def by_stratum(
+    codes: Mapping[str, Ints], dims: Mapping[str, Sequence[str]], expected: Expected, dim: str
+) -> dict[str, list[dict[str, Any]]]:
+    """For each category of a dimension: how far its people are off on every other margin."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for other in dims:
+        if other != dim:
+            found, want = table_of(codes, dims, (dim, other)), expected((dim, other))
+            for k, category in enumerate(dims[dim]):
+                if found[k].sum() and want[k].sum():
+                    out.setdefault(category, []).append(plain(compare(found[k], want[k], dims, (other,))))
+    return out

@@ -20,7 +20,12 @@ def write_report(out: Path, report: Mapping[str, Any]) -> None:
     page = resources.files("deeppersona.evaluation").joinpath("fidelity.html").read_text("utf-8")
     environment = SandboxedEnvironment(autoescape=True)
     environment.filters |= {"whole": _whole, "pct": _percent, "p": _p}
-    by_ways = {k: sorted((j for j in report["joints"] if len(j["dims"]) == k), key=lambda j: -(j["tv"] / max(j["floor"], 1e-9))) for k in (1, 2, 3)}
+    by_ways = {
+        k: sorted(
+            (j for j in report["joints"] if len(j["dims"]) == k), key=lambda j: -(j["tv"] / max(j["floor"], 1e-9))
+        )
+        for k in (1, 2, 3)
+    }
     top = max((m["share"] for rows in report["margins"].values() for m in rows), default=1.0)
     text = environment.from_string(page).render(r=report, by_ways=by_ways, top=max(top, 1e-9), name=out.resolve().name)
     write_whole(out / JSON, json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")

@@ -148,7 +148,11 @@ def world_weights(facts: Facts, anchors: Anchors, youngest: int) -> dict[str, fl
     beyond = set(anchors.clauses) - {"age", "sex", "education", "urban"}
     for code, country in facts.countries.items():
         table = blocks_of(facts, code).cells if beyond else country_cells(facts, country)
-        cells = conditional_cells(blocks_of(facts, code), anchors, youngest) if beyond else anchored(table, anchors, youngest)
+        cells = (
+            conditional_cells(blocks_of(facts, code), anchors, youngest)
+            if beyond
+            else anchored(table, anchors, youngest)
+        )
         if (people := float(cells.sum())) > _SOMEBODY:
             # A country without a table of its own borrows its region's shape, not its size.
             borrowed = table.weight.sum()

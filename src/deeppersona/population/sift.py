@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,20 @@ def look(task: Task) -> Look:
 
 def faults_of(records: Sequence[Record], taxonomy_folder: str) -> list[Issue]:
     """What the validators, or the rules for pupils, find wrong with people of one kind."""
-    if records and records[0]["kind"] == "student":
+    if not records:
+        return []
+    if records[0]["kind"] == "student":
         from deeppersona.population.students import validate_all
 
         return [issue for found in validate_all(records) for issue in found]
-    taxonomy = read_taxonomy(taxonomy_folder)
+    taxonomy = _taxonomy(taxonomy_folder)
     return [issue for record in records for issue in validate(Persona.model_validate(record), taxonomy)]
+
+
+@lru_cache(maxsize=2)
+def _taxonomy(folder: str) -> Taxonomy:
+    """Read once a process: a part has few people to check, and reading takes longer than they do."""
+    return read_taxonomy(folder)
 
 
 def checked_slots(plan: Plan, people: int) -> frozenset[int]:
@@ -168,7 +177,11 @@ def _decided(folder: RunFolder, mode: str) -> dict[str, Any] | None:
 
 
 def _decide(
-    folder: RunFolder, plan: Plan, mode: str, people: int, doubles: Sequence[tuple[int, int, Record | None]],
+    folder: RunFolder,
+    plan: Plan,
+    mode: str,
+    people: int,
+    doubles: Sequence[tuple[int, int, Record | None]],
     workers: int,
 ) -> tuple[dict[str, Any], list[int]]:
     """Write down what was found and who takes whose place, then put them there. Returns what was found, and the parts touched."""

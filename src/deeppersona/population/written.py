@@ -36,8 +36,8 @@ from deeppersona.models.spec import Open, Spec, Traffic, opened, stopping_on_int
 from deeppersona.population.allot import engine_of
 from deeppersona.population.revise import Judge, revise
 from deeppersona.prompts import say
-from deeppersona.runtime.parts import part_lines
 from deeppersona.runtime.executor import die_with_parent
+from deeppersona.runtime.parts import part_lines
 from deeppersona.runtime.pipeline import Part, over_people
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size, part_slots
 from deeppersona.schema.plan import Plan
