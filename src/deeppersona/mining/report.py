@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from deeppersona.mining.match import NEAR_ALONE, NEAR_WITH_WORDS
 from deeppersona.mining.mine import FOLDER, Mined, Wanted
 from deeppersona.mining.shelf import Shelf
 from deeppersona.mining.sieve import CLASSES
-from deeppersona.runtime.store import write_whole
+from deeppersona.runtime.disk import write_whole
+from deeppersona.runtime.page import page
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.page import sunburst
 from deeppersona.version import __version__
@@ -109,13 +109,10 @@ def _coverage(base: Taxonomy, taxonomy: Taxonomy) -> dict[str, Any]:
 
 def write_report(mined: Mined, wanted: Wanted) -> dict[str, Any]:
     """Write ``report.json``, ``report.html`` and ``tree.svg`` beside the shelf, and return the report."""
-    from jinja2.sandbox import SandboxedEnvironment
-
     report = report_of(mined, wanted)
     folder = mined.out / FOLDER
     picture = sunburst(mined.taxonomy, _shades(mined))
-    page = resources.files("deeppersona.mining").joinpath("report.html").read_text("utf-8")
-    text = SandboxedEnvironment(autoescape=True).from_string(page).render(r=report, picture=picture, name=mined.out.resolve().name)
+    text = page("deeppersona.mining", "report.html", r=report, picture=picture, name=mined.out.resolve().name)
     write_whole(folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")
     write_whole(folder / "tree.svg", picture.encode())
     write_whole(folder / "report.html", text.encode())

@@ -34,6 +34,7 @@ NUMBER_FACTS = (
     "younger_siblings", "wed_age",
 )  # fmt: skip
 FACTS = (*NUMBER_FACTS, "education", *WORD_FACTS, "country")
+_IS_FACT = frozenset(FACTS)
 _ALIASES = {"regions": "region", "countries": "country"}
 _COMPARISON = re.compile(r"^(>=|<=|>|<|=|==)?\s*([a-z_]+|\d+(?:\.\d+)?)$")
 _RANGE = re.compile(r"^(>=|<=|>|<)\s*\d+(\.\d+)?$|^\d+(\.\d+)?\s*\.\.\s*\d+(\.\d+)?$")
@@ -56,7 +57,7 @@ class Clause:
     @property
     def is_fact(self) -> bool:
         """Whether the key is a core fact (else it is the path of another attribute)."""
-        return self.key in FACTS
+        return self.key in _IS_FACT
 
     def holds(self, value: Any) -> bool:
         """Whether one person's value (``None`` where they have none) passes."""

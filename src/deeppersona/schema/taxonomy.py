@@ -144,6 +144,11 @@ class Attribute(_Frozen):
         return parse_condition(self.applies)
 
     @cached_property
+    def by_value(self) -> dict[str, Option]:
+        """The options by what they say."""
+        return {option.value: option for option in self.options}
+
+    @cached_property
     def count_range(self) -> tuple[int, int]:
         """How few and how many options a ``many`` attribute takes."""
         low, _, high = self.count.partition("..")
@@ -241,6 +246,22 @@ class Taxonomy:
             parts = attribute.path.split(".")
             found.update(".".join(parts[:i]) for i in range(1, len(parts) + 1))
         return frozenset(found)
+
+    def rules_about(self, paths: Iterable[str]) -> list[Rule]:
+        """The rules, in their order, that can be broken by somebody told by these attributes alone."""
+        found = set(self._rules_by_ban.get("", ()))
+        for path in paths:
+            found.update(self._rules_by_ban.get(path, ()))
+        return [self.rules[k] for k in sorted(found)]
+
+    @cached_property
+    def _rules_by_ban(self) -> dict[str, list[int]]:
+        """Places of rules by the attribute whose values they forbid; under "" those that forbid not having a value."""
+        found: dict[str, list[int]] = {}
+        for k, rule in enumerate(self.rules):
+            for ban in rule.bans:
+                found.setdefault("" if ban.holds(None) else ban.key, []).append(k)
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

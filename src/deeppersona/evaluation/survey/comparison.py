@@ -13,9 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from deeppersona.errors import UsageError, nearest
+from deeppersona.evaluation.survey.arms import Arm, arms_record
 from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured, score
-from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, subgroup_records, variance_ratio
+from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, sameness, subgroup_records, variance_ratio
 from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, of_inventory, read_map
+from deeppersona.evaluation.survey.kit import read_kit
 from deeppersona.evaluation.survey.metrics import METRICS, PAPER
 from deeppersona.evaluation.survey.paper import ALL, paper_record
 from deeppersona.evaluation.survey.reading import Answers, read_answers
@@ -33,7 +35,10 @@ EVERYWHERE = "all"
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be compared and how. ``human_rows`` is for the paper's protocol: None pairs rows, 0 takes all humans."""
+    """What is to be compared and how. ``human_rows`` is for the paper's protocol: None pairs rows, 0 takes all humans.
+
+    ``against`` are other arms by name, set before the same humans; ``kits`` are validity kits by the name of an arm, "" for ours.
+    """
 
     ours: Path
     humans: Path
@@ -46,6 +51,9 @@ class Asked:
     projection: Path | None = None
     only: tuple[str, ...] = ()
     licence: str = ""
+    name: str = ""
+    against: tuple[tuple[str, Path], ...] = ()
+    kits: tuple[tuple[str, Path], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +83,10 @@ def coding_of(ours: Path, items: str | None, inventory: str | None) -> ItemMap:
     return replace(coding, items=asked.items, title=coding.title or asked.title)
 
 
-def matched(ours: Path, humans: Path, coding: ItemMap | None = None, only: Sequence[str] = ()) -> Matched:
-    """Read both tables and code them; where the coding has no items, by what humans answered.
+def matched(
+    ours: Path, humans: Path, coding: ItemMap | None = None, only: Sequence[str] = (), theirs: Answers | None = None
+) -> Matched:
+    """Read both tables and code them; where the coding has no items, by what humans answered. ``theirs`` are humans read before.
 
     Raises:
         UsageError: a table cannot be read, or no item is in both.
@@ -85,7 +95,7 @@ def matched(ours: Path, humans: Path, coding: ItemMap | None = None, only: Seque
     coding = coding or ItemMap()
     wanted = [[n for i in coding.items for n in i.names(human)] for human in (False, True)]
     mine = read_answers(ours, wanted[0])
-    theirs = read_answers(humans, wanted[1] or list(mine.rows), coding.columns)
+    theirs = theirs or read_answers(humans, wanted[1] or list(mine.rows), coding.columns)
     found = coding.items or tuple(
         inferred(k, np.unique(theirs.rows[k].code).tolist()) for k in mine.rows if k in theirs.rows
     )
@@ -128,19 +138,63 @@ def countries_of(m: Matched) -> tuple[list[str], dict[str, str]]:
 
 
 def compare(asked: Asked) -> dict[str, Any]:
-    """The whole comparison as plain values: see ``docs/methods/comparison.md`` for what each figure is."""
-    m = matched(asked.ours, asked.humans, coding_of(asked.ours, asked.items, asked.inventory), asked.only)
+    """The whole comparison as plain values: see ``docs/methods/comparison.md`` for what each figure is.
+
+    Raises:
+        UsageError: a table or a kit cannot be read, nothing is in common, two arms have one name.
+
+    """
+    names = arm_names(asked)
+    coding = coding_of(asked.ours, asked.items, asked.inventory)
+    m = matched(asked.ours, asked.humans, coding, asked.only)
     countries, alone = countries_of(m)
+    arm = _arm(names[0], asked.ours, m, countries, asked)
     report: dict[str, Any] = {
         "engine": __version__, "protocol": asked.protocol, "seed": asked.seed, "resamples": asked.times,
-        "ours": {**_told(m.sides[0]), "made": made_by(asked.ours)}, "humans": {
+        "ours": {"name": names[0], **arm.about}, "humans": {
             **_told(m.sides[1]), "title": m.coding.title, "source": m.coding.source, "licence": asked.licence or m.coding.licence or "not stated",
         },
         "countries": countries, "countries of one side": alone, "not compared": m.not_compared,
     }  # fmt: skip
-    if asked.protocol == "paper":
-        return report | _paper(m, countries, asked)
-    return report | _corrected(m, countries, asked)
+    others = [_other(name, file, m, countries, asked) for name, (_, file) in zip(names[1:], asked.against, strict=True)]
+    made = {a.name: a.about["made"] for a in (arm, *others)}
+    kits = [read_kit(path, name or names[0], made[name or names[0]]) for name, path in asked.kits]
+    return report | dict(arm.report) | {"arms": arms_record([arm, *others]) if others else None, "validity": kits}
+
+
+def arm_names(asked: Asked) -> list[str]:
+    """What our arm and the others are called: as told, else by their respondent, else by their file.
+
+    Raises:
+        UsageError: two of one name, or a kit of an arm that is not there.
+
+    """
+    names = [
+        name or str((made_by(path).get("respondent") or {}).get("respondent") or path.name.split(".")[0])
+        for name, path in ((asked.name, asked.ours), *asked.against)
+    ]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two arms are called {twice!r}; name them: --name NAME, --against NAME=FILE")
+    for name, _ in asked.kits:
+        if name and name not in names:
+            raise UsageError(f"no arm {name!r} for a validity kit{nearest(name, names)}; the arms are {', '.join(names)}")
+    return names
+
+
+def _arm(name: str, file: Path, m: Matched, countries: Sequence[str], asked: Asked) -> Arm:
+    report, found = _paper(m, countries, asked) if asked.protocol == "paper" else _corrected(m, countries, asked)
+    return Arm(name, {**_told(m.sides[0]), "made": made_by(file)}, report, found)
+
+
+def _other(name: str, file: Path, m: Matched, countries: Sequence[str], asked: Asked) -> Arm:
+    """Another arm, coded as ours is and set before the humans that ours is set before."""
+    coding = replace(m.coding, items=m.items)
+    other = matched(file, asked.humans, coding, theirs=m.raw[1])
+    here, _ = countries_of(other)
+    if (here == [EVERYWHERE]) != (list(countries) == [EVERYWHERE]):
+        raise UsageError(f"{file} {'names no countries' if here == [EVERYWHERE] else 'names countries'}, unlike {asked.ours}")
+    return _arm(name, file, other, [c for c in countries if c in here], asked)
 
 
 def made_by(ours: Path) -> dict[str, Any]:
@@ -164,9 +218,11 @@ def _items_of(sides: tuple[Side, Side], items: Sequence[Item]) -> list[Item]:
     return [i for i in items if all(len(s.answers[i.key].person) for s in sides)]
 
 
-def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]:
+def _corrected(
+    m: Matched, countries: Sequence[str], asked: Asked
+) -> tuple[dict[str, Any], dict[tuple[str, str], ItemFound]]:
     projection = read_projection(asked.projection) if asked.projection else None
-    everything: list[ItemFound] = []
+    everything: dict[tuple[str, str], ItemFound] = {}
     items: list[dict[str, Any]] = []
     by_country: dict[str, Any] = {}
     places: dict[str, Any] = {}
@@ -182,7 +238,7 @@ def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, 
         found = {item.key: measured(pair, item) for item in here}
         if not found:
             continue
-        everything += found.values()
+        everything |= {(country, key): f for key, f in found.items()}
         items += [
             {"country": country, **item_record(f, pair), "variance ratio": variance_ratio([f])} for f in found.values()
         ]
@@ -199,12 +255,13 @@ def _corrected(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, 
         steady |= {country: r} if (r := steadiness(pair, here)) else {}
         if projection is not None and (place := place_of(projection, found)):
             places[country] = place | {"published": published(country)}
+    whole = list(everything.values())
     return {
         "metrics": {metric.name: metric.title for metric in METRICS}, "items": items,
-        "overall": _overall(everything), "by country": by_country, "variance ratio": variance_ratio(everything),
+        "overall": _overall(whole), "by country": by_country, "variance ratio": variance_ratio(whole), "sameness": sameness(whole, all_cells),
         "subgroups": subgroup_records(all_cells), "subgroups left out": small, "gaps": gap_rows, "correlations": correlations,
         "steadiness": steady, "map": places or None,
-    }  # fmt: skip
+    }, everything  # fmt: skip
 
 
 def _overall(found: Sequence[ItemFound]) -> dict[str, Any]:
@@ -217,7 +274,9 @@ def _overall(found: Sequence[ItemFound]) -> dict[str, Any]:
     return out
 
 
-def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]:
+def _paper(
+    m: Matched, countries: Sequence[str], asked: Asked
+) -> tuple[dict[str, Any], dict[tuple[str, str], ItemFound]]:
     items, by_country = [], {}
     for country in countries:
         keep = [_keep(side, country) for side in m.sides]
@@ -245,7 +304,7 @@ def _paper(m: Matched, countries: Sequence[str], asked: Asked) -> dict[str, Any]
     return {
         "metrics": {name: title for name, (title, _) in PAPER.items()}, "rows": rule, "weights": "none, as published", "items": items,
         "overall": _paper_means(items), "by country": by_country,
-    }  # fmt: skip
+    }, {}  # fmt: skip
 
 
 def _paper_means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -152,11 +152,17 @@ def item_record(found: ItemFound, pair: Pair) -> dict[str, Any]:
     return {
         "item": item.key, "human item": item.index.parts if item.index else item.human or item.key, "title": item.title,
         "options": list(item.options), "labels": list(item.labels), "ordered": item.ordered, "options inferred": item.inferred,
-        "ours": {"n": ours.n(item.key), "effective n": ours.effective(item.key), "shares": found.ours.tolist(), **ours.left[item.key].record()},
+        "ours": {"n": ours.n(item.key), "effective n": ours.effective(item.key), "shares": found.ours.tolist(), **_spans(found.ours_again), **ours.left[item.key].record()},
         "humans": {
             "n": humans.n(item.key), "effective n": humans.effective(item.key), "shares": found.humans.tolist(),
-            **humans.left[item.key].record(),
+            **_spans(found.humans_again), **humans.left[item.key].record(),
         },
         "bias": {"value": off, "low": low, "high": high, "unit": "scale points, ours minus humans"} if item.ordered else None,
         "metrics": {name: f.record() for name, f in found.found.items()},
     }  # fmt: skip
+
+
+def _spans(again: Floats) -> dict[str, list[float]]:
+    """Percentile intervals of shares, by option: what another sample of as many people might have shown."""
+    low, high = np.quantile(again, [0.025, 0.975], axis=0)
+    return {"shares low": low.tolist(), "shares high": high.tolist()}

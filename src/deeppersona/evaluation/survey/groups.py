@@ -97,6 +97,19 @@ def variance_ratio(found: Sequence[ItemFound]) -> dict[str, Any] | None:
     return {"value": float(np.exp(np.mean(logs))), "low": float(np.exp(low)), "high": float(np.exp(high))}
 
 
+def sameness(found: Sequence[ItemFound], some: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The ratio of variances of every ordered item, for all people and within every subgroup; over countries together."""
+    out = []
+    for key in dict.fromkeys(f.item.key for f in found if f.item.ordered):
+        mine = [c for c in some if c.found.item.key == key]
+        within = [
+            {"group": g, "value": v, "ratio": variance_ratio([c.found for c in mine if (c.group, c.value) == (g, v)])}
+            for g, v in dict.fromkeys((c.group, c.value) for c in mine)
+        ]
+        out.append({"item": key, "all": variance_ratio([f for f in found if f.item.key == key]), "within": within})
+    return out
+
+
 def _variance(shares: Floats, values: Floats) -> Floats:
     return np.asarray(np.maximum(shares @ values**2 - (shares @ values) ** 2, 0.0))
 
