@@ -1,4 +1,4 @@
-"""Populations, one function an arrow: specification -> plan with exact quotas -> people -> looked through -> weighed -> report."""
+"""Populations, one function an arrow: specification -> plan with exact quotas -> people -> looked through -> weighed -> report -> told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import orjson
@@ -31,7 +31,7 @@ from deeppersona.evaluation.fidelity_page import write_report
 from deeppersona.facts.tables import Facts, shipped_facts
 from deeppersona.generation.anchors import parse_anchors
 from deeppersona.generation.cells import ADULT_AGE
-from deeppersona.generation.core import blocks_of, refuse_impossible
+from deeppersona.generation.core import country_model, refuse_impossible
 from deeppersona.population.allot import allot, dimensions_of, field_of, margin_of, settle
 from deeppersona.population.counting import Counted
 from deeppersona.population.dimension import Dimension
@@ -47,17 +47,20 @@ from deeppersona.runtime.seed import Floats
 from deeppersona.runtime.shard import Shard
 from deeppersona.runtime.store import RunFolder
 from deeppersona.schema.condition import Clause
-from deeppersona.schema.plan import Plan, Writing
+from deeppersona.schema.plan import Plan
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import SHIPPED
 from deeppersona.version import __version__
+
+if TYPE_CHECKING:  # what has to do with models is imported when one is asked for
+    from deeppersona.population.narrate import Narrator
 
 Progress = Callable[[str, int, int], None]
 """Told how far a stage is: its name, how many more are done, how many there are (0: not known)."""
 _USUAL_N = 1000
 _SEARCHED = 300_000  # cells of the joint of all soft targets up to which it is seen beforehand whether they go together
 _COUNTRIES_TOLD = 40  # countries up to which the report counts by each
-SPEC = "spec.json"
+SPEC, NARRATOR = "spec.json", "narrator.json"
 
 
 @dataclass(frozen=True)
@@ -93,32 +96,30 @@ def size_of(spec: Spec) -> int:
     return max(int(max(sums)), 1) if sums else _USUAL_N
 
 
-def mean(spec: Spec, taxonomy: Taxonomy, *, writing: Writing | None = None) -> Meant:
+def mean(spec: Spec, taxonomy: Taxonomy) -> Meant:
     """Make a specification definite. UsageError where its targets cannot be met together, with the smallest set that conflicts."""
-    return _mean_students(spec, taxonomy) if spec.kind == "students" else _mean_people(spec, taxonomy, writing)
+    return _mean_students(spec, taxonomy) if spec.kind == "students" else _mean_people(spec, taxonomy)
 
 
-def _mean_people(spec: Spec, taxonomy: Taxonomy, writing: Writing | None) -> Meant:
+def _mean_people(spec: Spec, taxonomy: Taxonomy) -> Meant:
     facts, n = shipped_facts(), size_of(spec)
-    plan = _plan_of(spec, n, taxonomy, writing)
+    plan = _plan_of(spec, n, taxonomy)
     frame = Frame(facts, plan.countries, parse_anchors(plan.anchors, facts), ADULT_AGE if plan.adults_only else 0)
     for code in plan.countries if frame.anchors else ():
-        refuse_impossible([blocks_of(facts, code)], frame.anchors, frame.youngest)
+        refuse_impossible([country_model(facts, code)], frame.anchors, frame.youngest)
     allotted = allot(spec, n, frame)
     if allotted is not None:
         plan = plan.model_copy(update={"allocation": allotted.allocation})
     dims = _told_dimensions(spec, frame)
     counted = Counted({d: dim.categories for d, dim in dims.items()}, dims)
-    expected = ExpectedTables(
-        frame, dims, allotted_people(frame, allotted) if allotted is not None else framed(frame, n)
-    )
+    expected = ExpectedTables(frame, dims, allotted_people(frame, allotted) if allotted is not None else framed(frame, n))
     figures = ExpectedTables(frame, dims, frame.whole)
     targets = _soft_targets(spec, n, dims, expected, figures, facts)
     quotas, cells = (allotted.quotas, len(allotted.allocation.counts)) if allotted else ((), 0)
     return Meant(spec, plan, counted, quotas, targets, expected, cells)
 
 
-def _plan_of(spec: Spec, n: int, taxonomy: Taxonomy, writing: Writing | None) -> Plan:
+def _plan_of(spec: Spec, n: int, taxonomy: Taxonomy) -> Plan:
     """The plan of a specification of people, but for its quotas."""
     where: dict[str, Any] = dict(spec.base.where)
     adults = spec.base.ages != "all"
@@ -130,7 +131,7 @@ def _plan_of(spec: Spec, n: int, taxonomy: Taxonomy, writing: Writing | None) ->
         adults = clause is not None and clause.low >= ADULT_AGE
     plan = study.make_plan(
         n, spec.base.country, seed=spec.seed, depth=spec.depth, focus=spec.base.focus, anchors=where, adults_only=adults,
-        taxonomy=taxonomy, writing=writing,
+        taxonomy=taxonomy,
     )  # fmt: skip
     return plan.model_copy(update={"even": spec.spread == "even", "checked": spec.check == "all"})
 
@@ -169,9 +170,7 @@ def _mean_students(spec: Spec, taxonomy: Taxonomy) -> Meant:
         )
     weights = study.countries(cast("study.Countries", spec.base.country)) or school_age_people(facts)
     pupils = Pupils(weights, facts)
-    labels: dict[str, tuple[str, ...]] = {
-        d: tuple(str(c) for c in categories) for d, categories in pupils.cells().items()
-    }
+    labels: dict[str, tuple[str, ...]] = {d: tuple(map(str, categories)) for d, categories in pupils.cells().items()}
     base = pupils.base_joint()
     if "country" in [field_of(d) for m in spec.quota for d in m.over]:
         share = np.array([weights[c.iso2] for c in pupils.homes.countries])
@@ -180,10 +179,7 @@ def _mean_students(spec: Spec, taxonomy: Taxonomy) -> Meant:
     for d in map(field_of, (*spec.report.on, *spec.report.strata)):
         if d not in labels:
             raise unknown("dimension of students to report on:", d, labels)
-    dims = {
-        d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in cats}, {c: c for c in cats})
-        for d, cats in labels.items()
-    }
+    dims = {d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in cats}, {c: c for c in cats}) for d, cats in labels.items()}
     settled = settle(spec, n, dims, base, facts) if spec.quota else None
     plan = Plan(
         n=n, countries=weights, seed=spec.seed, depth=spec.depth, adults_only=False, taxonomy=taxonomy.fingerprint,
@@ -200,22 +196,26 @@ def _mean_students(spec: Spec, taxonomy: Taxonomy) -> Meant:
 
 @dataclass(frozen=True)
 class Populated:
-    """What came of a population: people, slots left empty, its report (a shard has none), and where it stands."""
+    """What came of a population: people, slots left empty, its report (a shard has none), where it stands; why telling it stopped."""
 
     people: int
     failures: int
     report: dict[str, Any] | None
     out: Path
+    stopped: str = ""
 
 
 def populate(
     meant: Meant, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None, repair: bool = False,
-    over: Over = over_parts, shard: Shard | None = None, progress: Progress | None = None,
+    over: Over = over_parts, shard: Shard | None = None, progress: Progress | None = None, narrator: Narrator | None = None,
 ) -> Populated:  # fmt: skip
     """Make the people of a specification into a run folder, or go on with it; look through them, weigh them, report.
 
-    ``over`` is how parts are made, ``shard`` makes some parts alone (see ``study.run``). Everything is a function of the specification: stopped at any moment, the same call comes to the same bytes.
+    ``over`` is how parts are made, ``shard`` makes some parts alone (see ``study.run``); a ``narrator`` tells them anew when all else is
+    done, and only in a whole run. Everything is a function of the specification: stopped at any moment, the same call comes to the
+    same bytes.
     """
+    _held_to(out, narrator)
     told = progress or (lambda stage, done, of: None)
     plan = meant.plan
 
@@ -225,19 +225,33 @@ def populate(
     with RunFolder(out).writing(plan):
         write_whole(out / SPEC, canonical(meant.spec))
     people, _ = study.run(
-        plan,
-        out,
-        taxonomy,
-        taxonomy_folder=taxonomy_folder,
-        workers=workers,
-        repair=repair,
-        over=over,
-        shard=shard,
-        progress=made,
-    )
+        plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=over, shard=shard, progress=made,
+    )  # fmt: skip
     if shard is not None:
         return Populated(people, _failures(RunFolder(out))[1], None, out)
-    return look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, progress=progress)
+    proven = look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, progress=progress)
+    return proven if narrator is None else _told(meant, proven, taxonomy, narrator, lambda n: told("telling them", n, plan.n))
+
+
+def _held_to(out: Path, narrator: Narrator | None) -> None:
+    """UsageError where the people of a folder are told by another model than the one asked for, or by one and none is asked for."""
+    if (out / NARRATOR).exists():
+        from deeppersona.population.narrate import hold_to
+
+        hold_to(RunFolder(out), narrator)
+
+
+def _told(meant: Meant, proven: Populated, taxonomy: Taxonomy, narrator: Narrator, tick: Callable[[int], None]) -> Populated:
+    """Have a population told anew that is made and proven, and add to its report what came of it."""
+    from deeppersona.population.narrate import narrate
+
+    folder = RunFolder(proven.out)
+    with folder.writing(meant.plan):
+        telling = narrate(folder, meant.plan, taxonomy, narrator, tick)
+        folder.finish()
+        report = {**(proven.report or {}), "telling": telling.described(narrator)}
+        write_report(proven.out, report)
+    return replace(proven, report=report, stopped=telling.stopped)
 
 
 def merged(shards: Sequence[Path], taxonomy: Taxonomy) -> Meant | None:
@@ -264,6 +278,7 @@ def merged(shards: Sequence[Path], taxonomy: Taxonomy) -> Meant | None:
 
 def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -> Populated:
     """Look through a population that was put together from shards; ``options`` as of ``look_through``."""
+    _held_to(out, None)
     with RunFolder(out).writing(meant.plan):
         write_whole(out / SPEC, canonical(meant.spec))
     return look_through(meant, out, taxonomy, **options)
@@ -364,9 +379,7 @@ def fidelity_report(
     return report
 
 
-def _target(
-    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], margin: Margin, weighting: Weighting
-) -> dict[str, Any]:
+def _target(sifted: Sifted, labels: Mapping[str, tuple[str, ...]], margin: Margin, weighting: Weighting) -> dict[str, Any]:
     """How far the people are off a soft target, as they are and as they are weighted."""
     target = np.asarray(margin.target, dtype=np.float64)
     plain, weighted = (table_of(sifted.codes, labels, margin.dims, w) for w in (None, weighting.weights))

@@ -24,8 +24,17 @@ Floats = NDArray[np.float64]
 SHIPPED = Path(__file__).parent
 AGES = 105  # single years 0..104; the open group 100+ fills the last five
 EDUCATION_AND_CHILD = (*v.EDUCATION, "under_15")
+_LEVEL = {word: k for k, word in enumerate(EDUCATION_AND_CHILD)}
 _COMPLETED_AT = (0, 0, 11, 14, 17, 19, 20, 22, 0)  # youngest age at which a level can be finished
 _OLDEST_SHARES = (0.40, 0.25, 0.17, 0.11, 0.07)  # how 100+ falls off by year of age
+
+
+@lru_cache(maxsize=1024)
+def _years(low: int, high: int, level: int) -> tuple[list[int], Floats, float]:
+    """The single years of a group of ages in which a level can have been finished, how people lie in them, and the sum of that."""
+    years = [a for a in range(low, min(high, AGES - 1) + 1) if a >= _COMPLETED_AT[level]] or [min(high, AGES - 1)]
+    shares = np.array(_OLDEST_SHARES[: len(years)]) if low >= 100 else np.ones(len(years))
+    return years, shares, float(shares.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +255,9 @@ class Facts:
             rows = [r for c in self.by_region[country.region] for r in self._education_rows.get(c.iso2, [])]
         table = np.zeros((AGES, 2, len(EDUCATION_AND_CHILD)))
         for row in rows:
-            low, high = int(row["age_from"]), min(int(row["age_to"]), AGES - 1)
-            level = EDUCATION_AND_CHILD.index(row["education"])
-            years = [a for a in range(low, high + 1) if a >= _COMPLETED_AT[level]] or [high]
-            shares = np.array(_OLDEST_SHARES[: len(years)]) if low >= 100 else np.ones(len(years))
-            table[years, v.SEX.index(row["sex"]), level] += float(row["thousands"]) * shares / shares.sum()
+            level = _LEVEL[row["education"]]
+            years, shares, whole = _years(int(row["age_from"]), int(row["age_to"]), level)
+            table[years, v.SEX.index(row["sex"]), level] += float(row["thousands"]) * shares / whole
         return table, place
 
     def _shares(self, name: str, country: Country, column: str) -> Shares:

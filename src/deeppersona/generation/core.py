@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +37,8 @@ CellDraw = Callable[[Dice, Ints, int], Ints]
 _TRIES = 300
 _SOMEBODY = 1e-6  # thousands of people: less is nobody
 _CALIBRATION = 3000
+_OF_CELLS = {"age", "sex", "education", "urban", "country", "region"}  # conditions that no block has a say in
+_BLOCKS = 4
 # Steps of the evenly spread sequences (Kronecker), the powers of the plastic number, as 64-bit fractions.
 _ORDER = np.lexsort((EDUCATION, AGE, SEX, URBAN))  # cells as they are walked evenly: town and country apart first
 _STEPS = tuple(np.uint64(int(2**64 / 1.3247179572447460259609**k)) for k in (1, 2))
@@ -54,49 +55,86 @@ def evenly(dice: Dice, rank: Ints, dimension: int, country: str) -> Floats:
     return np.asarray(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
 
 
-@dataclass(frozen=True)
 class CountryModel:
-    """Everything drawn for the people of one country."""
+    """Everything drawn for the people of one country, each part built when first asked for: counting by age needs the cells alone."""
 
-    country: Country
-    development: float
-    cells: Cells
-    family: Family
-    work: Work
-    belief: Belief
-    place: Place
-    naming: Naming
-    income_grid: Floats
-    evidence: Mapping[str, Evidence]
+    def __init__(self, facts: Facts, code: str) -> None:
+        self.country: Country = facts.countries[code]
+        self.development: float = facts.development[code]
+        self._facts = facts
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Age x sex x schooling x town or country."""
+        return country_cells(self._facts, self.country)
+
+    @cached_property
+    def family(self) -> Family:
+        """Partners and children."""
+        return Family(self._facts, self.country, self.cells, self.development)
+
+    @cached_property
+    def work(self) -> Work:
+        """Status and occupation."""
+        return Work(self._facts, self.country, self.cells, self.development)
+
+    @cached_property
+    def belief(self) -> Belief:
+        """Religion and language."""
+        return Belief(self._facts, self.country)
+
+    @cached_property
+    def place(self) -> Place:
+        """Town or city."""
+        return Place(self._facts, self.country)
+
+    @cached_property
+    def naming(self) -> Naming:
+        """Names."""
+        return Naming(self._facts, self.country, self.belief)
+
+    @cached_property
+    def evidence(self) -> Mapping[str, Evidence]:
+        """Where each part comes from."""
+        return {
+            **self.cells.evidence, **self.family.evidence, **self.work.evidence, **self.belief.evidence, **self.place.evidence,
+            "name": self.naming.evidence,
+        }  # fmt: skip
 
     @property
     def blocks(self) -> tuple[Family, Work, Belief, Place]:
         """The parts that depend on the cell."""
         return self.family, self.work, self.belief, self.place
 
+    def likelihoods(self, anchors: Anchors) -> list[Floats | None]:
+        """What each block says of the anchors, by cell, shape (cells,); None where they ask nothing of it."""
+        if set(anchors.clauses) <= _OF_CELLS:
+            return [None] * _BLOCKS
+        return [block.likelihood(anchors) for block in self.blocks]
+
+    @cached_property
+    def income_grid(self) -> Floats:
+        """Bounds of the ranks of income, from a reference draw of the country's adults."""
+        dice = Dice("income", np.arange(_CALIBRATION, dtype=np.int64))
+        weight = self.cells.weight * (AGE >= ADULT_AGE)
+        cell = np.searchsorted(np.cumsum(weight), dice.uniform("cell") * weight.sum(), side="right")
+        columns = self.work.draw(dice, cell, Anchors({}, {}))
+        position = income_position(self.work.jobs, dice, cell, columns, self.cells)
+        return np.asarray(np.quantile(position, np.linspace(0.005, 0.995, 199)))
+
+    @cached_property
+    def crowd(self) -> float:
+        """How crowded households are so that their mean size comes out, from a reference draw of everybody."""
+        everybody = np.cumsum(self.cells.weight)
+        dice = Dice("household", np.arange(_CALIBRATION // 2, dtype=np.int64))
+        cell = np.searchsorted(everybody, dice.uniform("cell") * everybody[-1], side="right")
+        people: Columns = {"age": AGE[cell], "sex": SEX[cell], **self.family.draw(dice, cell, Anchors({}, {}))}
+        return crowd_for(self.family, self.country.region, self.development, dice, people)
+
 
 @lru_cache(maxsize=256)
-def _blocks(folder: str, code: str) -> CountryModel:
-    facts = _facts(folder)
-    country = facts.countries[code]
-    development = facts.development[code]
-    cells = country_cells(facts, country)
-    belief = Belief(facts, country)
-    place = Place(facts, country)
-    family = Family(facts, country, cells, development)
-    work = Work(facts, country, cells, development)
-    naming = Naming(facts, country, belief)
-    evidence: dict[str, Evidence] = {
-        **cells.evidence, **family.evidence, **work.evidence, **belief.evidence, **place.evidence,
-        "name": naming.evidence,
-    }  # fmt: skip
-    grid = np.linspace(-1, 1, 199)  # set when people are first drawn, see ``_calibrated``
-    return CountryModel(country, development, cells, family, work, belief, place, naming, grid, evidence)
-
-
-@lru_cache(maxsize=256)
-def _model(folder: str, code: str) -> CountryModel:
-    return _calibrated(_blocks(folder, code))
+def _model_of(folder: str, code: str) -> CountryModel:
+    return CountryModel(_facts(folder), code)
 
 
 @lru_cache(maxsize=8)
@@ -106,38 +144,16 @@ def _facts(folder: str) -> Facts:
     return Facts(Path(folder))
 
 
-def blocks_of(facts: Facts, code: str) -> CountryModel:
-    """The tables of one country without what is set from a reference draw: enough to count people, not to draw them."""
-    return _blocks(str(facts.folder), code)
-
-
 def country_model(facts: Facts, code: str) -> CountryModel:
-    """The model of one country; built once a process."""
-    return _model(str(facts.folder), code)
-
-
-def _calibrated(model: CountryModel) -> CountryModel:
-    """Set the bounds of the fifths of income and the crowding of households from a reference draw of the country."""
-    dice = Dice("income", np.arange(_CALIBRATION, dtype=np.int64))
-    weight = model.cells.weight * (AGE >= ADULT_AGE)
-    none = Anchors({}, {})
-    cell = np.searchsorted(np.cumsum(weight), dice.uniform("cell") * weight.sum(), side="right")
-    columns = model.work.draw(dice, cell, none)
-    position = income_position(model.work.jobs, dice, cell, columns, model.cells)
-    grid = np.quantile(position, np.linspace(0.005, 0.995, 199))
-    everybody = np.cumsum(model.cells.weight)
-    dice = Dice("household", np.arange(_CALIBRATION // 2, dtype=np.int64))
-    cell = np.searchsorted(everybody, dice.uniform("cell") * everybody[-1], side="right")
-    people: Columns = {"age": AGE[cell], "sex": SEX[cell], **model.family.draw(dice, cell, none)}
-    model.family.crowd = crowd_for(model.family, model.country.region, model.development, dice, people)
-    return CountryModel(**{**model.__dict__, "income_grid": grid})
+    """The model of one country; made once a process."""
+    return _model_of(str(facts.folder), code)
 
 
 def conditional_cells(model: CountryModel, anchors: Anchors, youngest: int) -> Floats:
     """The country's cells weighted by how many people in each meet the anchors: the exact posterior of the cell."""
     weight = anchored(model.cells, anchors, youngest)
-    for block in model.blocks:
-        if (likelihood := block.likelihood(anchors)) is not None:
+    for likelihood in model.likelihoods(anchors):
+        if likelihood is not None:
             weight = weight * likelihood
     return weight
 
@@ -145,17 +161,12 @@ def conditional_cells(model: CountryModel, anchors: Anchors, youngest: int) -> F
 def world_weights(facts: Facts, anchors: Anchors, youngest: int) -> dict[str, float]:
     """People (thousands) who meet the anchors, by country, where there are any: how the world is shared out."""
     found = {}
-    beyond = set(anchors.clauses) - {"age", "sex", "education", "urban"}
     for code, country in facts.countries.items():
-        table = blocks_of(facts, code).cells if beyond else country_cells(facts, country)
-        cells = (
-            conditional_cells(blocks_of(facts, code), anchors, youngest)
-            if beyond
-            else anchored(table, anchors, youngest)
-        )
+        model = country_model(facts, code)
+        cells = conditional_cells(model, anchors, youngest)
         if (people := float(cells.sum())) > _SOMEBODY:
             # A country without a table of its own borrows its region's shape, not its size.
-            borrowed = table.weight.sum()
+            borrowed = model.cells.weight.sum()
             found[code] = round(people * min((country.figures["population_k"] or borrowed) / borrowed, 1.0), 3) or 0.001
     return found
 
@@ -216,7 +227,7 @@ def draw_core(
         percentile = (np.searchsorted(model.income_grid, position) * 0.5 + 0.25).clip(0.25, 99.75)
         drawn["income_percentile"] = np.rint(percentile).astype(np.int64).clip(1, 99)
         drawn["income"] = (percentile // 20).astype(np.int64).clip(0, 4) + 1
-        drawn |= draw_kin(model.family, model.country.region, model.development, part, drawn)
+        drawn |= draw_kin(model.family, model.country.region, model.development, model.crowd, part, drawn)
         drawn |= _relatives(model.work, part, drawn)
         drawn["attempt"] = np.full(len(part), attempt)
         if not columns:

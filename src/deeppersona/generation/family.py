@@ -56,7 +56,6 @@ class Family:
         self.age_gap = float(self.region["age_gap"])
         self.first_birth = facts.figure(country, "first_birth_age").value
         self.fertility = facts.figure(country, "fertility").value
-        self.crowd = 1.0  # set to meet the household size once the people are known, see ``kin.crowd_for``
         self.household_size = facts.figure(country, "household_size").value
         self.union_age = np.array([facts.figure(country, f"marriage_age_{s[0]}").value for s in v.SEX])
         self.alive = np.stack([survival(facts, country.region, s) for s in v.SEX])

@@ -102,13 +102,15 @@ def crowd_for(family: Family, region: str, development: float, dice: Dice, colum
     A household of h is met h times as often when one meets its people, so its mean is the harmonic one.
     """
     sizes = []
-    for family.crowd in _CROWDS:
-        household = draw_kin(family, region, development, dice, columns)["household"]
+    for crowd in _CROWDS:
+        household = draw_kin(family, region, development, crowd, dice, columns)["household"]
         sizes.append(1.0 / float(np.mean(1.0 / household)))
     return float(np.interp(family.household_size, sizes, _CROWDS))
 
 
-def draw_kin(family: Family, region: str, development: float, dice: Dice, columns: Columns) -> Columns:
+def draw_kin(
+    family: Family, region: str, development: float, crowd: float, dice: Dice, columns: Columns
+) -> Columns:  # fmt: skip
     """Draw the kin.
 
     Columns: partner_age, wed_age, first_birth, child_0.. child_11 and child_home_0.. (ages, 0/1), children_home,
@@ -152,7 +154,7 @@ def draw_kin(family: Family, region: str, development: float, dice: Dice, column
         lives = dice.uniform(f"{parent} alive") < alive[years.clip(0, 104)] / np.maximum(then, 1e-9)
         parents[f"{parent}_age"] = np.where(lives & (years < 104), years, NONE)
     living = (parents["mother_age"] != NONE).astype(np.int64) + (parents["father_age"] != NONE)
-    others, with_parents = _others(dice, columns, development, family.crowd, living)
+    others, with_parents = _others(dice, columns, development, crowd, living)
     # Small children's brothers and sisters live with them: no more than there is room for, but for a few grown ones.
     room = (others - living).clip(min=0) + ((age - 8) // 3).clip(min=0)
     siblings = np.where(with_parents & (age < 15), np.minimum(siblings, room), siblings)

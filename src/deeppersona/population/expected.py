@@ -8,7 +8,7 @@ import numpy as np
 
 from deeppersona.generation.anchors import Anchors
 from deeppersona.generation.cells import AGE
-from deeppersona.generation.core import blocks_of, conditional_cells
+from deeppersona.generation.core import conditional_cells, country_model
 from deeppersona.population.allot import Allotted
 from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension
 from deeppersona.population.frame import Frame, with_clauses
@@ -69,7 +69,7 @@ def allotted_people(frame: Frame, allotted: Allotted) -> People:
     masked = [k for k, d in enumerate(names) if d in CELL_FIELDS]
 
     def spread(code: str, anchors: Anchors, places: Sequence[tuple[int, ...]]) -> Floats:
-        weight = conditional_cells(blocks_of(frame.facts, code), anchors, frame.youngest)
+        weight = conditional_cells(country_model(frame.facts, code), anchors, frame.youngest)
         out = np.zeros(AGE.size)
         for place in places:
             part = weight.copy()

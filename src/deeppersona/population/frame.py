@@ -15,8 +15,7 @@ import numpy as np
 
 from deeppersona.facts.tables import Facts
 from deeppersona.generation.anchors import Anchors
-from deeppersona.generation.cells import Block
-from deeppersona.generation.core import CountryModel, blocks_of, conditional_cells
+from deeppersona.generation.core import CountryModel, conditional_cells, country_model
 from deeppersona.population.dimension import BLOCK_FIELDS, CELL_FIELDS, Dimension
 from deeppersona.runtime.seed import Floats, Ints
 from deeppersona.schema.condition import Clause
@@ -71,7 +70,7 @@ class Frame:
 
     def whole(self, code: str) -> list[tuple[Anchors, Floats]]:
         """The people meant of one country, as shares of all: (the conditions they meet, people by cell)."""
-        cells = conditional_cells(blocks_of(self.facts, code), self.anchors, self.youngest)
+        cells = conditional_cells(country_model(self.facts, code), self.anchors, self.youngest)
         return [(self.anchors, cells / max(cells.sum(), 1e-300) * self.countries[code] / sum(self.countries.values()))]
 
     def joint(
@@ -89,11 +88,11 @@ class Frame:
 
     def _spread(self, code: str, dims: Sequence[Dimension], anchors: Anchors, people: Floats) -> Floats:
         """People by cell who meet some conditions, spread over the categories of the dimensions."""
-        model = blocks_of(self.facts, code)
+        model = country_model(self.facts, code)
         drawn = [k for k, d in enumerate(dims) if d.field in BLOCK_FIELDS]
         inside = np.flatnonzero(people > 0)
         index, size = _cell_index([d for d in dims if d.field in CELL_FIELDS], inside)
-        before = [block.likelihood(anchors) for block in model.blocks]
+        before = model.likelihoods(anchors)
         likelihood = _Likelihoods(model)
         out = np.zeros([*(len(dims[k].categories) for k in drawn), size])
         for places in itertools.product(*(range(len(dims[k].categories)) for k in drawn)):
@@ -124,14 +123,15 @@ class _Likelihoods:
     """How likely conditions are in every cell, by block of a country's model; each worked out once."""
 
     def __init__(self, model: CountryModel) -> None:
-        self._blocks: Sequence[Block] = model.blocks
+        self._model = model
         self._known: dict[tuple[int, tuple[Clause | None, ...]], Floats | None] = {}
 
     def of(self, block: int, anchors: Anchors) -> Floats | None:
         """As ``Block.likelihood``, shape (cells,)."""
         key = (block, tuple(anchors.get(k) for k in _KEYS[block]))
         if key not in self._known:
-            self._known[key] = self._blocks[block].likelihood(anchors)
+            asked = any(clause is not None for clause in key[1])
+            self._known[key] = self._model.blocks[block].likelihood(anchors) if asked else None
         return self._known[key]
 
 
