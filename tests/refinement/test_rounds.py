@@ -37,6 +37,9 @@ class Spy:
     async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
         return await self.step(persona, context)
 
+    def reflects(self, persona: Preferences, context: Context) -> bool:
+        return self.step.reflects(persona, context)
+
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("first", [1, 3])

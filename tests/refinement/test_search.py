@@ -9,7 +9,7 @@ from deeppersona.refinement.methods.deeper import DIRECTIONS, Deeper
 from deeppersona.refinement.past import Past
 from deeppersona.refinement.preference import NoShifts, Preferences, Surprise, Taste, mean_error, tastes_from
 from deeppersona.refinement.rounds import go
-from deeppersona.refinement.search import KEEP, Experience, Search, pairs
+from deeppersona.refinement.search import KEEP, Choice, Experience, Goals, Search
 from tests.refinement.streams import made
 
 
@@ -37,9 +37,13 @@ def test_what_fails_the_guard_is_rolled_back() -> None:
         (Preferences(tuple(float(j == k) for j in range(len(scale.levels)))) for k in range(len(scale.levels))),
         key=lambda p: mean_error(p, window, past.prior(), scale),
     )
-    bad = {name: Preferences((100.0, *[0.0] * (len(scale.levels) - 1))) for name in ("a", "b")}
-    search = Search(Experience(("a", "b")))
-    choice = search.choose(0, 1, good, bad, before, window, past.prior(), scale)
+    bad = Preferences((100.0, *[0.0] * (len(scale.levels) - 1)))
+    old, now = (mean_error(good, w, past.prior(), scale) for w in (before, window))
+    goals = Goals(
+        old - mean_error(bad, before, past.prior(), scale), now - mean_error(bad, window, past.prior(), scale)
+    )
+    search: Search[Preferences] = Search(Experience(("a", "b")))
+    choice = search.choose(0, 1, good, {"a": (bad, goals), "b": (bad, goals)}, window)
     assert choice.taken == KEEP
     assert choice.of(KEEP).persona is good
 
@@ -50,6 +54,20 @@ def test_goals_are_known_once_the_next_window_was_answered(deeper: Deeper) -> No
     assert deeper.search.experience.trials == 25 * 4 * (len(DIRECTIONS) - 1)
 
 
+def test_what_was_tried_is_learnt_the_same_in_whatever_order_people_came(deeper: Deeper) -> None:
+    def learnt(record: list[Choice[Preferences]]) -> dict[str, float]:
+        experience = Experience(tuple(DIRECTIONS))
+        for choice in record:
+            future = {c.direction: c.goals.future for c in choice.candidates}
+            experience.tried(choice, {d: f for d, f in future.items() if f is not None})
+        experience.settle()
+        return experience.told()
+
+    record = [c for c in deeper.search.record if c.number == 2]
+    assert learnt(record) == learnt(record[::-1])
+    assert any(learnt(record).values())
+
+
 def test_tastes_are_found_worth_having(deeper: Deeper) -> None:
     # Tastes were drawn to move answers by 2 stars: leaving them out promises less than believing in them.
     assert deeper.search.experience.told()["plain"] < -0.01
@@ -57,7 +75,7 @@ def test_tastes_are_found_worth_having(deeper: Deeper) -> None:
 
 def test_pairs_are_laid_out_as_trainers_read_them(deeper: Deeper) -> None:
     behaviour = made(25, 6, seed=3, taste=2.0)
-    found = list(pairs(deeper.search.record, behaviour.first_scale(), "films"))
+    found = list(deeper.pairs(behaviour.first_scale(), "films"))
     assert found
     for pair in found:
         assert set(pair) == {"prompt", "chosen", "rejected", "meta"}

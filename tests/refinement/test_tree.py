@@ -22,7 +22,9 @@ from deeppersona.refinement.tree import (
     reverted,
 )
 
-FEATURES = st.sampled_from(["word:dragon", "word:sea", "brand:moe s grill", "genre:science fiction", "decade:1990s"])
+FEATURES = st.sampled_from(
+    ["word:dragon", "word:style", "word:text", "brand:moe s grill", "genre:science fiction", "decade:1990s"]
+)
 PERSONAS = st.builds(
     Preferences,
     st.tuples(*[st.floats(0, 50).map(lambda x: round(x, 4))] * 3),

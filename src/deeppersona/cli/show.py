@@ -91,7 +91,13 @@ def _person(console: Console, persona: Persona) -> None:
 @click.option("--book", is_flag=True, help="Print the person's life book, where the run has them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record(s) as JSON lines.")
 def command(run: Path, person: str | None, n: int, prompt: bool, book: bool, as_json: bool) -> None:
-    """Read a run in the terminal: the list of people, or one person whole (ID, or the place in the run: 0, 1, ...)."""
+    """Read a run in the terminal: the list of people, or one person whole (ID, or the place in the run: 0, 1, ...).
+
+    Of a run of refine: what was learnt of people, in words.
+    """
+    if (run / "refinement.json").is_file():
+        _refined(run, person, n, prompt, as_json)
+        return
     population = study.load(run)
     console = Console(soft_wrap=False)
     if person is None:
@@ -106,6 +112,36 @@ def command(run: Path, person: str | None, n: int, prompt: bool, book: bool, as_
         click.echo(persona.book or "this run was made without --book; make one with: deeppersona generate --book ...")
     else:
         _person(console, persona)
+
+
+def _refined(run: Path, person: str | None, n: int, prompt: bool, as_json: bool) -> None:
+    """A run of refine: the list of people with the first line of what was learnt, or one person in words."""
+    from deeppersona.refinement.folder import record_of_run, records_of_run, scale_of, words_of
+
+    records = records_of_run(run)[:n] if person is None else [record_of_run(run, person)]
+    if as_json:
+        for record in records:
+            click.echo(orjson.dumps(record).decode())
+        return
+    domain, scale = scale_of(run)
+    if person is None:
+        for record in records:
+            first = words_of(record, domain, scale).partition("\n")[0]
+            click.echo(f"{record['id']}  {first if len(first) < 100 else first[:97] + '...'}")
+        click.echo(f"one whole: deeppersona show {run} {records[0]['id']}")
+        return
+    (record,) = records
+    if prompt:
+        click.echo(record["system_prompt"])
+        return
+    who = Persona.model_validate(record)
+    facts = [str(who.get(f"demographics.{k}", "")) for k in ("name", "age", "sex", "occupation", "city", "country")]
+    click.echo(f"\n{who.id}  {' · '.join(f for f in (domain.replace('_', ' '), *facts) if f)}\n")
+    click.echo(words_of(record, domain, scale) + "\n")
+    if who.kind != "behaviour":
+        click.echo(f"  the whole person  deeppersona show {run} {who.id} --prompt")
+    click.echo(f"  how it came       deeppersona refine log {run} {who.id}")
+    click.echo(f"  what changed      deeppersona refine diff {run} {who.id} --from 0")
 
 
 def _listing(console: Console, population: Population, n: int, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +68,7 @@ class Scale:
 
     def code(self, value: float) -> int:
         """The place of the level nearest to a value, the lower of two as near."""
-        return min(range(len(self.levels)), key=lambda k: abs(self.levels[k] - value))
+        return _nearest(self.levels, value)
 
     @staticmethod
     def of(text: str) -> Scale:
@@ -95,6 +96,12 @@ class Scale:
                 f"answers from {found[0]:g} to {found[-1]:g} in steps of {by:g}: name the scale, as in --scale 1..5"
             )
         return Scale(tuple(found[0] + by * k for k in range(round((found[-1] - found[0]) / by) + 1)))
+
+
+@lru_cache(maxsize=4096)
+def _nearest(levels: tuple[float, ...], value: float) -> int:
+    """The place of the nearest level: asked for every answer, of a handful of values."""
+    return min(range(len(levels)), key=lambda k: abs(levels[k] - value))
 
 
 @dataclass(frozen=True)

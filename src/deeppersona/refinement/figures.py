@@ -13,7 +13,8 @@ from deeppersona.runtime.seed import Dice, Floats
 
 REPEATS = 1000
 _LEVEL = 0.95
-AGAINST = ("user-median", "population-median", "full-regeneration")
+STRUCTURED, ALL_KNOWN = "structured", "structured, everybody known"  # yardsticks of the written form
+AGAINST = (STRUCTURED, ALL_KNOWN, "user-median", "population-median", "full-regeneration")
 
 
 def interval(differences: Floats, seed: int, repeats: int = REPEATS) -> tuple[float, float, float] | None:
@@ -42,13 +43,18 @@ def figures(rounds: Rounds[Any], behaviour: Behaviour, method: str, seed: int) -
         "domain": behaviour.domain, "people": len(behaviour.streams), "windows": behaviour.rounds,
         "events": sum(len(w) for s in behaviour.streams for w in s.windows), "left out": dict(behaviour.left),
         "scale": list(rounds.scale.levels), "method": method, "trust in the item prior": rounds.trust,
-        "future": future, "current": {name: _by_window(o.current) for name, o in rounds.outcomes.items()},
+        "future": future, "all windows": {name: _rounded_mean(errors) for name, errors in future.items()}, "current": {name: _by_window(o.current) for name, o in rounds.outcomes.items() if np.isfinite(o.current).any()},
         "against": _against(rounds, method, seed), "last window": last,
     }  # fmt: skip
 
 
 def _by_window(errors: Floats) -> list[float | None]:
     return [round(float(np.nanmean(column)), 4) if np.isfinite(column).any() else None for column in errors.T]
+
+
+def _rounded_mean(errors: list[float | None]) -> float | None:
+    known = [e for e in errors if e is not None]
+    return round(sum(known) / len(known), 4) if known else None
 
 
 def _against(rounds: Rounds[Any], method: str, seed: int) -> dict[str, Any]:

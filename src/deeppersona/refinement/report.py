@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deeppersona.refinement.figures import order
+from deeppersona.refinement.figures import STRUCTURED, order
 from deeppersona.refinement.run import Refined
 from deeppersona.runtime.disk import write_whole
 from deeppersona.runtime.page import colour, page
@@ -19,11 +19,11 @@ def write_page(refined: Refined) -> None:
     report = refined.report
     shown = [
         name
-        for name in (report["method"], *report["plan"]["compare"], "user-median", "population-median")
+        for name in (report["method"], *report["plan"]["compare"], STRUCTURED, "user-median", "population-median")
         if name in report["future"]
     ]
     text = page(
-        "deeppersona.refinement", "report.html", r=report, story=refined.story, name=refined.out.resolve().name, chart=chart({name: report["future"][name] for name in shown}),
+        "deeppersona.refinement", "report.html", r=report, story=refined.story, paid=refined.paid, name=refined.out.resolve().name, chart=chart({name: report["future"][name] for name in shown}),
         lines=[(name, colour(k)) for k, name in enumerate(shown)], ranks=order(report["future"], _last(report)), last=_last(report),
         evolved=chart({"this person": [s["error"] for s in refined.story["rounds"]], "user-median": [s["user median"] for s in refined.story["rounds"]]}),
     )  # fmt: skip

@@ -66,17 +66,20 @@ def go(
         at_once: people whose answers are awaited together, for steps that wait for a model.
 
     """
-    return asyncio.run(_go(behaviour, steps, scale or behaviour.first_scale(), use_items, seen, at_once))
+    return asyncio.run(walk(behaviour, steps, scale=scale, use_items=use_items, seen=seen, at_once=at_once))
 
 
-async def _go(
-    behaviour: Behaviour, steps: Sequence[Step[P]], scale: Scale, use_items: bool, seen: Seen[P] | None, at_once: int
+async def walk(
+    behaviour: Behaviour, steps: Sequence[Step[P]], *, scale: Scale | None = None, use_items: bool = True, seen: Seen[P] | None = None,
+    at_once: int = 1, passed: Callable[[], None] | None = None,
 ) -> Rounds[P]:  # fmt: skip
+    """``go`` inside a loop that runs already, as where a model is open; ``passed`` is told of each window a person has passed."""
+    scale = scale or behaviour.first_scale()
     n, rounds = len(behaviour.streams), behaviour.rounds
     if not n:
         raise UsageError("there is nobody to refine")
     past, yard = Past(scale, n, use_items), Yardsticks(n)
-    runs = [_Run(step, n, rounds, at_once) for step in steps]
+    runs = [_Run(step, n, rounds, at_once, passed) for step in steps]
     marks = {name: Outcome[None](name, _blank(n, rounds), _blank(n, rounds)) for name in YARDSTICKS}
     trust = []
     for t in range(rounds):
@@ -110,8 +113,10 @@ class _Asked:
 class _Run(Generic[P]):
     """One step's way through the rounds."""
 
-    def __init__(self, step: Step[P], people: int, rounds: int, at_once: int) -> None:
-        self.step, self._at_once = step, at_once
+    def __init__(
+        self, step: Step[P], people: int, rounds: int, at_once: int, passed: Callable[[], None] | None = None
+    ) -> None:
+        self.step, self._at_once, self._passed = step, at_once, passed
         self.personas: list[P | None] = [None] * people
         self.future, self.current = _blank(people, rounds), _blank(people, rounds)
 
@@ -128,8 +133,12 @@ class _Run(Generic[P]):
         for k in range(0, len(asked), self._at_once):
             if self._at_once == 1:
                 await work(asked[k])
-            else:
-                await asyncio.gather(*(work(a) for a in asked[k : k + self._at_once]))
+                continue
+            # A stop ends one of them first; what the others have on its way is paid for, and is waited for.
+            ended = await asyncio.gather(*(work(a) for a in asked[k : k + self._at_once]), return_exceptions=True)
+            for failure in ended:
+                if failure is not None:
+                    raise failure
 
     async def _ask(self, a: _Asked) -> None:
         persona = self.personas[a.context.person]
@@ -141,12 +150,14 @@ class _Run(Generic[P]):
         person = a.context.person
         before = self.personas[person]
         after = self.personas[person] = await self.step(before, a.answered)
-        if a.events:
+        if a.events and self.step.reflects(after, a.answered):
             self.current[person, a.context.number] = _mean(
                 await self.step.predict(after, a.events, a.context), a.window
             )
         if seen is not None:
             seen(person, a.answered, before, after)
+        if self._passed is not None:
+            self._passed()
 
     def outcome(self) -> Outcome[P]:
         """What came of it."""

@@ -10,17 +10,16 @@ record with this very person foretell the third. The weights of the goals are so
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from deeppersona.refinement.behaviour import Scale, Window
-from deeppersona.refinement.past import Prior
-from deeppersona.refinement.preference import Preferences, mean_error
-from deeppersona.refinement.words import in_words
+from deeppersona.refinement.behaviour import Answer, Scale, Window
 from deeppersona.runtime.seed import Floats
+
+P = TypeVar("P")
 
 KEEP = "keep"  # the direction that changes nothing
 _GOALS = ("record", "previous", "current")
@@ -44,28 +43,29 @@ class Goals:
 
 
 @dataclass(slots=True)
-class Candidate:
+class Candidate(Generic[P]):
     """A refinement: its direction, the persona it leads to, what it scores, what is expected of it, whether the guard let it pass."""
 
     direction: str
-    persona: Preferences
+    persona: P
     goals: Goals
     expected: float = 0.0
     passed: bool = True
 
 
 @dataclass(slots=True)
-class Choice:
-    """A search for one person in one round: the persona replaced, the candidates, which one was taken."""
+class Choice(Generic[P]):
+    """A search for one person in one round: the persona replaced, the candidates, which one was taken, what was foretold."""
 
     person: int
     number: int
-    replaced: Preferences
-    candidates: list[Candidate]
+    replaced: P
+    candidates: list[Candidate[P]]
     taken: str
     window: Window
+    given: Sequence[Answer] = ()
 
-    def of(self, direction: str) -> Candidate:
+    def of(self, direction: str) -> Candidate[P]:
         """The candidate of a direction."""
         return next(c for c in self.candidates if c.direction == direction)
 
@@ -87,9 +87,10 @@ class Experience:
         self._doubt: Floats = np.zeros((len(held), len(held)))
         self._squares = 0.0
         self._gained: dict[tuple[int, str], tuple[float, int]] = {}
+        self._new: list[tuple[Choice[Any], Mapping[str, float]]] = []
         self.trials = 0
 
-    def _row(self, choice: Choice, direction: str) -> list[float]:
+    def _row(self, choice: Choice[Any], direction: str) -> list[float]:
         mine, first = choice.of(direction).goals, choice.of(self.first).goals
         gained, windows = self._gained.get((choice.person, direction), (0.0, 0))
         record = gained / (windows + _RECORD)
@@ -100,13 +101,25 @@ class Experience:
             mine.current - first.current,
         ]
 
-    def tried(self, choice: Choice, window: Window, prior: Prior, scale: Scale) -> None:
-        """Try the candidates of a choice on the window after it, now that it is answered."""
-        if not window:
-            return
-        before = mean_error(choice.replaced, window, prior, scale)
-        fell = {c.direction: before - mean_error(c.persona, window, prior, scale) for c in choice.candidates}
+    def tried(self, choice: Choice[Any], fell: Mapping[str, float]) -> None:
+        """Note what the candidates of a choice were worth on the window after it: falls of error, by direction."""
+        for candidate in choice.candidates:
+            candidate.goals = Goals(candidate.goals.previous, candidate.goals.current, fell[candidate.direction])
+        self._new.append((choice, fell))
+
+    def settle(self) -> None:
+        """Learn from what was tried since, before the next choices; in whatever order people were tried, the same."""
+        for choice, fell in sorted(self._new, key=lambda new: new[0].person):
+            self._learn(choice, fell)
+        self._new.clear()
+        inverse = np.linalg.inv(self._xx)
+        self._weights = np.asarray(inverse @ self._xy)
+        self._doubt = np.asarray(inverse * (self._squares / max(self.trials, 1)))
+
+    def _learn(self, choice: Choice[Any], fell: Mapping[str, float]) -> None:
         for direction in self.others:
+            if direction not in fell or self.first not in fell:
+                continue  # a model did not write it
             row, gain = np.array(self._row(choice, direction)), fell[direction] - fell[self.first]
             self._xx += np.outer(row, row)
             self._xy += row * gain
@@ -114,21 +127,13 @@ class Experience:
             gained, windows = self._gained.get((choice.person, direction), (0.0, 0))
             self._gained[choice.person, direction] = (gained + gain, windows + 1)
             self.trials += 1
-        for candidate in choice.candidates:
-            candidate.goals = Goals(candidate.goals.previous, candidate.goals.current, fell[candidate.direction])
 
-    def settle(self) -> None:
-        """Learn from what was tried since, before the next choices."""
-        inverse = np.linalg.inv(self._xx)
-        self._weights = np.asarray(inverse @ self._xy)
-        self._doubt = np.asarray(inverse * (self._squares / max(self.trials, 1)))
-
-    def expected(self, choice: Choice, direction: str) -> float:
+    def expected(self, choice: Choice[Any], direction: str) -> float:
         """How much less error than the first direction a candidate promises on the next window, less a standard error.
 
         A direction is changed for when its promise is larger than its uncertainty; while nothing was tried, it is not.
         """
-        if direction == self.first:
+        if direction == self.first or all(c.direction != self.first for c in choice.candidates):
             return 0.0
         row = np.array(self._row(choice, direction))
         return float(row @ self._weights - math.sqrt(row @ self._doubt @ row)) if self.trials else -1.0
@@ -139,29 +144,32 @@ class Experience:
 
 
 @dataclass
-class Search:
+class Search(Generic[P]):
     """Chooses among candidates and keeps the record."""
 
     experience: Experience
-    record: list[Choice] = field(default_factory=list)
+    record: list[Choice[P]] = field(default_factory=list)
 
     def choose(
-        self, person: int, number: int, replaced: Preferences, refinements: Mapping[str, Preferences], before: Window, window: Window,
-        prior: Prior, scale: Scale,
-    ) -> Choice:  # fmt: skip
-        """Score the refinements and take the best that is not worse on the guard window; else the persona stays (rollback).
+        self, person: int, number: int, replaced: P, scored: Mapping[str, tuple[P, Goals]], window: Window,
+        given: Sequence[Answer] = (),
+    ) -> Choice[P]:  # fmt: skip
+        """Take the best of the refinements that is not worse on the guard window; else the persona stays (rollback).
 
         The guard is the window just answered: the replaced persona had not seen it, the candidates have. One that does
         worse on it nevertheless was led astray.
+
+        Args:
+            person: whose persona it is, by place.
+            number: the round.
+            replaced: the persona there is.
+            scored: by direction, where it leads and how it scores by the first two goals.
+            window: the window just answered.
+            given: what the replaced persona foretold of it, where that is to be told to whoever is trained on the record.
+
         """
-        old = mean_error(replaced, before, prior, scale) if before else 0.0
-        now = mean_error(replaced, window, prior, scale) if window else 0.0
-        choice = Choice(person, number, replaced, [Candidate(KEEP, replaced, Goals(0.0, 0.0))], KEEP, window)
-        for direction, persona in refinements.items():
-            goals = Goals(
-                old - mean_error(persona, before, prior, scale) if before else 0.0,
-                now - mean_error(persona, window, prior, scale) if window else 0.0,
-            )
+        choice = Choice(person, number, replaced, [Candidate(KEEP, replaced, Goals(0.0, 0.0))], KEEP, window, given)
+        for direction, (persona, goals) in scored.items():
             choice.candidates.append(Candidate(direction, persona, goals, 0.0, goals.current >= -_SAME))
         best = None
         for candidate in choice.candidates[1:]:
@@ -173,38 +181,52 @@ class Search:
         return choice
 
 
-def pairs(record: Sequence[Choice], scale: Scale, domain: str, margin: float = 0.05) -> Iterator[dict[str, Any]]:
+class Searching(Generic[P]):
+    """What every step with direction search has in common: the search, and what it chose last for whom."""
+
+    def __init__(self, directions: Sequence[str]) -> None:
+        self.search: Search[P] = Search(Experience(directions))
+        self.chosen: dict[int, Choice[P]] = {}
+        self._settled = 0
+
+    def latest(self, person: int) -> str:
+        """The direction taken last for a person; ``begun`` before there was one."""
+        return self.chosen[person].taken if person in self.chosen else "begun"
+
+    def settle(self, number: int) -> None:
+        """Before the first choice of a round: learn from what was tried."""
+        if number != self._settled:
+            self.search.experience.settle()
+            self._settled = number
+
+    def pairs(self, scale: Scale, domain: str) -> Iterator[dict[str, Any]]:
+        """Preference pairs for training by DPO, of all searches so far."""
+        raise NotImplementedError
+
+
+def pairs(
+    record: Iterable[Choice[P]], say: Callable[[P], str], prompt: Callable[[Choice[P]], str], margin: float = 0.05
+) -> Iterator[dict[str, Any]]:
     """Preference pairs for training by DPO (Rafailov et al. 2023): ``prompt``, ``chosen``, ``rejected``, as trainers read them.
 
-    For each search whose next window was answered, the candidate of the highest reward (the sum of the three goals) against
-    the one of the lowest, where they differ by ``margin`` and in words. ``meta`` says where the pair comes from.
+    For each search whose next window was answered, in the order of rounds and people, the candidate of the highest reward
+    (the sum of the three goals) against the one of the lowest, where they differ by ``margin`` and in words. ``say`` puts a
+    persona in words, ``prompt`` what was asked. ``meta`` says where the pair comes from.
     """
-    for choice in record:
+    for choice in sorted(record, key=lambda c: (c.number, c.person)):
         known = [c for c in choice.candidates if c.goals.future is not None]
         if len(known) < 2:
             continue
         best, worst = max(known, key=lambda c: c.goals.reward()), min(known, key=lambda c: c.goals.reward())
-        chosen, rejected = in_words(best.persona, scale), in_words(worst.persona, scale)
+        chosen, rejected = say(best.persona), say(worst.persona)
         if best.goals.reward() - worst.goals.reward() < margin or chosen == rejected:
             continue
         sides = {"chosen": _scored(best), "rejected": _scored(worst)}
         meta = {"person": choice.person, "round": choice.number, "taken": choice.taken, **sides}
-        yield {"prompt": _prompt(choice, scale, domain), "chosen": chosen, "rejected": rejected, "meta": meta}
+        yield {"prompt": prompt(choice), "chosen": chosen, "rejected": rejected, "meta": meta}
 
 
-def _scored(candidate: Candidate) -> dict[str, Any]:
+def _scored(candidate: Candidate[Any]) -> dict[str, Any]:
     goals = candidate.goals
     scores = {"previous": goals.previous, "current": goals.current, "future": goals.future or 0.0}
     return {"direction": candidate.direction, **{name: round(x, 4) for name, x in scores.items()}}
-
-
-def _prompt(choice: Choice, scale: Scale, domain: str) -> str:
-    done = "\n".join(
-        f"- {' '.join(e.item.split())}: {f'{e.value:g}' if isinstance(e.value, float) else e.value}"
-        for e in choice.window
-    )
-    return (
-        f"The persona of one person ({domain.replace('_', ' ')}, answers {scale.levels[0]:g} to {scale.levels[-1]:g}):\n"
-        f"{in_words(choice.replaced, scale)}\n\nWhat the person did next:\n{done}\n\n"
-        "Refine the persona so that it predicts what the person does after that."
-    )

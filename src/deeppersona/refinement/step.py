@@ -56,6 +56,9 @@ class Step(Protocol[P]):
     async def __call__(self, persona: P | None, context: Context) -> P:
         """Return the refined persona; ``persona`` is None at the first window."""
 
+    def reflects(self, persona: P, context: Context) -> bool:
+        """Whether the refined persona is asked the window it has just seen, too: with a model that may be a call more."""
+
 
 class Structured:
     """What every step over ``Preferences`` has in common: the answer is the median of the predictive distribution."""
@@ -68,3 +71,7 @@ class Structured:
 
     async def observe(self, context: Context) -> None:
         """Nothing is learnt from others."""
+
+    def reflects(self, persona: Preferences, context: Context) -> bool:
+        """It costs nothing."""
+        return True

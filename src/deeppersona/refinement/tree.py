@@ -1,14 +1,15 @@
 """The memory tree: a fixed trunk, leaves that refinement adds, updates and deletes, and the log of every edit.
 
 Trunk: ``preferences.<domain>`` with ``style`` and the branches ``words``, ``brands``, ``genres``, ``decades``. A leaf is a list of
-numbers: the counts of the style, or shift and number of answers of a taste. The log alone is the memory: the tree at any
+numbers: the counts of the style, or shift and number of answers of a taste. A persona that a model wrote is one leaf,
+``text``. The log alone is the memory: the tree at any
 round is the log replayed up to it, and taking edits back is more edits at the end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,8 +20,11 @@ from deeppersona.refinement.preference import Preferences, Taste
 from deeppersona.refinement.words import in_words
 
 Op = Literal["ADD", "UPDATE", "DELETE", "NO_OP"]
-Leaves = dict[str, tuple[float, ...]]
+Leaf = tuple[float, ...] | str
+Leaves = dict[str, Leaf]
+Kept = Preferences | str  # a persona as a method keeps it: structured, or written
 _BLANK = re.compile(r" ")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,8 @@ class Edit:
     """One edit of one person's tree.
 
     ``round`` is the window it was learnt from, ``time`` that of the window's last event where the stream gives times.
-    ``evidence`` names events as ``w3#0``: window 3, first event. ``before`` and ``after`` are the leaf's numbers, None where
-    there is no leaf. ``why`` is the direction taken, or the edits taken back.
+    ``evidence`` names events as ``w3#0``: window 3, first event. ``before`` and ``after`` are the leaf's numbers or text, None
+    where there is no leaf. ``why`` is the direction taken, or the edits taken back.
     """
 
     person: str
@@ -37,8 +41,8 @@ class Edit:
     round: int
     op: Op
     path: str
-    before: tuple[float, ...] | None
-    after: tuple[float, ...] | None
+    before: Leaf | None
+    after: Leaf | None
     evidence: tuple[str, ...] = ()
     time: str | float | None = None
     why: str = ""
@@ -47,7 +51,7 @@ class Edit:
         """The edit as plain data: a line of the log."""
         out: dict[str, Any] = {
             "person": self.person, "seq": self.seq, "round": self.round, "op": self.op, "path": self.path,
-            "before": self.before and list(self.before), "after": self.after and list(self.after),
+            "before": _plain(self.before), "after": _plain(self.after),
         }  # fmt: skip
         more = {"evidence": list(self.evidence), "time": self.time, "why": self.why}
         return out | {key: value for key, value in more.items() if value not in ([], None, "")}
@@ -55,16 +59,34 @@ class Edit:
     @staticmethod
     def of(line: Mapping[str, Any]) -> Edit:
         """Read a line of the log."""
-        before, after = (None if line[k] is None else tuple(map(float, line[k])) for k in ("before", "after"))
+        before, after = (_leaf(line[k]) for k in ("before", "after"))
         return Edit(
             line["person"], line["seq"], line["round"], line["op"], line["path"], before, after,
             tuple(line.get("evidence", ())), line.get("time"), line.get("why", ""),
         )  # fmt: skip
 
 
+def _plain(leaf: Leaf | None) -> list[float] | str | None:
+    return leaf if leaf is None or isinstance(leaf, str) else list(leaf)
+
+
+def _leaf(plain: Any) -> Leaf | None:
+    return plain if plain is None or isinstance(plain, str) else tuple(map(float, plain))
+
+
 def root(domain: str) -> str:
     """Where a domain's trunk begins."""
     return f"preferences.{domain}"
+
+
+def style_path(domain: str) -> str:
+    """Where the rating style stands."""
+    return f"{root(domain)}.style"
+
+
+def text_path(domain: str) -> str:
+    """Where a written persona stands."""
+    return f"{root(domain)}.text"
 
 
 def leaf_path(domain: str, feature: str) -> str:
@@ -79,30 +101,31 @@ def feature_of(path: str) -> str:
     return f"{next(kind for kind, b in KINDS.items() if b == branch)}:{name.replace('_', ' ')}"
 
 
-def leaves_of(preferences: Preferences | None, domain: str) -> Leaves:
-    """The leaves that preferences are written as."""
-    if preferences is None:
+def leaves_of(persona: Kept | None, domain: str) -> Leaves:
+    """The leaves that a persona is written as."""
+    if persona is None:
         return {}
-    style = {f"{root(domain)}.style": preferences.counts}
-    return style | {leaf_path(domain, f): (t[0], t[1]) for f, t in preferences.tastes.items()}
+    if isinstance(persona, str):
+        return {text_path(domain): persona}
+    style: Leaves = {style_path(domain): persona.counts}
+    return style | {leaf_path(domain, f): (t[0], t[1]) for f, t in persona.tastes.items()}
 
 
-def preferences_of(leaves: Mapping[str, Sequence[float]], domain: str) -> Preferences:
+def preferences_of(leaves: Mapping[str, Leaf], domain: str) -> Preferences:
     """The preferences that leaves say. UsageError where the tree has no style."""
-    style = leaves.get(f"{root(domain)}.style")
-    if style is None:
-        raise UsageError(f"the tree knows nothing of {domain}: it has no leaf {root(domain)}.style")
-    above = f"{root(domain)}."
+    style = leaves.get(style_path(domain))
+    if style is None or isinstance(style, str):
+        raise UsageError(f"the tree knows nothing of {domain}: it has no leaf {style_path(domain)}")
     tastes = {
         feature_of(path): Taste(value[0], value[1])
         for path, value in leaves.items()
-        if path.startswith(above) and not path.endswith(".style")
+        if path.startswith(f"{root(domain)}.") and path != style_path(domain) and not isinstance(value, str)
     }
     return Preferences(tuple(style), tastes)
 
 
 def edits_between(
-    before: Preferences | None, after: Preferences, *, person: str, domain: str, number: int, window: Window, seq: int = 0, why: str = ""
+    before: Kept | None, after: Kept, *, person: str, domain: str, number: int, window: Window, seq: int = 0, why: str = ""
 ) -> list[Edit]:  # fmt: skip
     """What changed from one persona to the next, in a settled order; one NO_OP on the trunk where nothing did."""
     old, new = leaves_of(before, domain), leaves_of(after, domain)
@@ -119,7 +142,7 @@ def edits_between(
     for path in changed:
         a, b = old.get(path), new.get(path)
         op: Op = "ADD" if a is None else "DELETE" if b is None else "UPDATE"
-        evidence = everything if path.endswith(".style") else tuple(where.get(path, ()))
+        evidence = everything if path in (style_path(domain), text_path(domain)) else tuple(where.get(path, ()))
         out.append(Edit(person, seq + len(out), number, op, path, a, b, evidence, time, why))
     return out
 
@@ -146,7 +169,7 @@ def replay(edits: Iterable[Edit], until: int | None = None) -> Leaves:
     return leaves
 
 
-def difference(old: Mapping[str, tuple[float, ...]], new: Mapping[str, tuple[float, ...]]) -> Iterator[tuple[Op, str]]:
+def difference(old: Mapping[str, Leaf], new: Mapping[str, Leaf]) -> Iterator[tuple[Op, str]]:
     """What was added, updated, deleted between two trees, by path."""
     for path in sorted(old.keys() | new.keys()):
         if path not in old:
@@ -175,6 +198,22 @@ def reverted(edits: Sequence[Edit], to: int) -> list[Edit]:
     return out
 
 
-def render(leaves: Mapping[str, tuple[float, ...]], domain: str, scale: Scale, budget_tokens: int | None = None) -> str:
-    """The tree of a domain in words, within a budget of tokens (of four letters): the style, then the strongest tastes."""
-    return in_words(preferences_of(leaves, domain), scale, budget_tokens)
+def render(leaves: Mapping[str, Leaf], domain: str, scale: Scale, budget_tokens: int | None = None) -> str:
+    """The tree of a domain in words, within a budget of tokens (of four letters): the style, then the strongest tastes.
+
+    Of a written persona the whole sentences that fit are told, the first in any case.
+    """
+    text = leaves.get(text_path(domain))
+    if not isinstance(text, str):
+        return in_words(preferences_of(leaves, domain), scale, budget_tokens)
+    return text if budget_tokens is None else sentences_within(text, lambda said: len(said) <= budget_tokens * 4)
+
+
+def sentences_within(text: str, fits: Callable[[str], bool]) -> str:
+    """As many of a text's first sentences as fit, the first in any case."""
+    kept, *rest = _SENTENCE.split(text)
+    for sentence in rest:
+        if not fits(f"{kept} {sentence}"):
+            break
+        kept = f"{kept} {sentence}"
+    return kept

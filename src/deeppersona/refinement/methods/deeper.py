@@ -8,21 +8,25 @@ prior could not foretell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from deeppersona.refinement.behaviour import Scale, Window
 from deeppersona.refinement.methods.describe import MOST
+from deeppersona.refinement.methods.written_deeper import WrittenDeeper
 from deeppersona.refinement.preference import (
     RIDGE,
     Preferences,
     Surprise,
     Taste,
     counted,
+    mean_error,
     surprises,
     tastes_from,
 )
-from deeppersona.refinement.search import Choice, Experience, Search
+from deeppersona.refinement.search import KEEP, Choice, Goals, Searching, pairs
 from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.words import in_words
 
 _MEMORY = 0.9  # of a discrepancy's weight, a window on
 
@@ -42,40 +46,56 @@ DIRECTIONS: Mapping[str, Direction] = {  # the first is taken while nothing is k
 }
 
 
-class Deeper(Structured):
+class Deeper(Structured, Searching[Preferences]):
     """Refine by the discrepancy between what was foretold and what was done."""
 
     name = "deeper"
 
     def __init__(self, directions: Mapping[str, Direction] = DIRECTIONS) -> None:
+        super().__init__(tuple(directions))
         self.directions = directions
-        self.search = Search(Experience(tuple(directions)))
         self._branches: dict[int, dict[float, tuple[float, ...]]] = {}
-        self._latest: dict[int, Choice] = {}
-        self._settled = 0
-
-    def latest(self, person: int) -> str:
-        """The direction taken last for a person; ``begun`` before there was one."""
-        return self._latest[person].taken if person in self._latest else "begun"
 
     async def observe(self, context: Context) -> None:
         """Try the candidates of the round before on the window just answered."""
-        if context.person in self._latest:
-            self.search.experience.tried(self._latest[context.person], context.window, context.prior, context.scale)
+        choice = self.chosen.get(context.person)
+        if choice is not None and context.window:
+            off = {c.direction: _off(c.persona, context.window, context) for c in choice.candidates}
+            self.search.experience.tried(choice, {direction: off[KEEP] - error for direction, error in off.items()})
 
     async def __call__(self, persona: Preferences | None, context: Context) -> Preferences:
         """Begin a persona, or refine it."""
-        if context.number != self._settled:
-            self.search.experience.settle()
-            self._settled = context.number
+        self.settle(context.number)
         refinements = self._refinements(context)
         if persona is None:
             return next(iter(refinements.values()))
-        choice = self.search.choose(
-            context.person, context.number, persona, refinements, context.before[-1], context.window, context.prior, context.scale
-        )  # fmt: skip
-        self._latest[context.person] = choice
+        before, now = (_off(persona, window, context) for window in (context.before[-1], context.window))
+        scored = {
+            name: (p, Goals(before - _off(p, context.before[-1], context), now - _off(p, context.window, context)))
+            for name, p in refinements.items()
+        }
+        choice = self.search.choose(context.person, context.number, persona, scored, context.window)
+        self.chosen[context.person] = choice
         return choice.of(choice.taken).persona
+
+    def pairs(self, scale: Scale, domain: str) -> Iterator[dict[str, Any]]:
+        """Pairs whose personas are said in five-level words."""
+
+        def say(persona: Preferences) -> str:
+            return in_words(persona, scale)
+
+        def prompt(choice: Choice[Preferences]) -> str:
+            done = "\n".join(
+                f"- {' '.join(e.item.split())}: {f'{e.value:g}' if isinstance(e.value, float) else e.value}"
+                for e in choice.window
+            )
+            return (
+                f"The persona of one person ({domain.replace('_', ' ')}, answers {scale.levels[0]:g} to {scale.levels[-1]:g}):\n"
+                f"{say(choice.replaced)}\n\nWhat the person did next:\n{done}\n\n"
+                "Refine the persona so that it predicts what the person does after that."
+            )
+
+        return pairs(self.search.record, say, prompt)
 
     def _refinements(self, context: Context) -> dict[str, Preferences]:
         """Each branch one window on. What is forgotten of a person's answers goes back to what is known of everybody's."""
@@ -96,6 +116,11 @@ class Deeper(Structured):
         }
 
 
+def _off(persona: Preferences, window: Window, context: Context) -> float:
+    """The mean error of a persona on a window; none where the window is empty."""
+    return mean_error(persona, window, context.prior, context.scale) if window else 0.0
+
+
 def _blended(styles: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     """The mean of the shares of several styles, over the mean of their answers."""
     totals = [sum(style) or 1.0 for style in styles]
@@ -114,4 +139,4 @@ def learnt(style: Preferences, context: Context) -> dict[str, Taste]:
     return tastes_from(found, RIDGE, MOST)
 
 
-method = Deeper
+method, written = Deeper, WrittenDeeper

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deeppersona.refinement.methods.describe import described
 from deeppersona.refinement.preference import Preferences
 from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.written import Written
 
 
 class Frozen(Structured):
@@ -17,4 +18,14 @@ class Frozen(Structured):
         return described(context.seen, context) if persona is None else persona
 
 
-method = Frozen
+class WrittenFrozen(Written):
+    """Keep the first text."""
+
+    name = "frozen"
+
+    async def __call__(self, persona: str | None, context: Context) -> str:
+        """Have the first window described; afterwards return what came in."""
+        return await self.described(context.seen, context, None) if persona is None else persona
+
+
+method, written = Frozen, WrittenFrozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deeppersona.refinement.methods.describe import described
 from deeppersona.refinement.preference import Preferences
 from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.written import Written
 
 
 class FullRegeneration(Structured):
@@ -17,4 +18,14 @@ class FullRegeneration(Structured):
         return described(context.seen, context)
 
 
-method = FullRegeneration
+class WrittenFullRegeneration(Written):
+    """Have everything described anew."""
+
+    name = "full-regeneration"
+
+    async def __call__(self, persona: str | None, context: Context) -> str:
+        """Have all windows so far described."""
+        return await self.described(context.seen, context, persona)
+
+
+method, written = FullRegeneration, WrittenFullRegeneration

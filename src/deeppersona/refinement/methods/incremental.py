@@ -9,6 +9,7 @@ from __future__ import annotations
 from deeppersona.refinement.methods.describe import MOST, described
 from deeppersona.refinement.preference import DIGITS, Preferences, Taste
 from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.written import Written
 
 
 class Incremental(Structured):
@@ -36,4 +37,16 @@ def mixed(old: Preferences, new: Preferences) -> Preferences:
     return Preferences(tuple(n * s for s in shares), {f: tastes[f] for f in strongest}).rounded()
 
 
-method = Incremental
+class WrittenIncremental(Written):
+    """Have what the new window shows added to the text."""
+
+    name = "incremental"
+
+    async def __call__(self, persona: str | None, context: Context) -> str:
+        """Have the first window described, and each later one added to what there is."""
+        if persona is None:
+            return await self.described((context.window,), context, None)
+        return (await self.writer.updated(persona, context.window) or persona) if context.window else persona
+
+
+method, written = Incremental, WrittenIncremental

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deeppersona.refinement.methods.describe import described
 from deeppersona.refinement.preference import Preferences
 from deeppersona.refinement.step import Context, Structured
+from deeppersona.refinement.written import Written
 
 
 class SlideRegeneration(Structured):
@@ -19,4 +20,16 @@ class SlideRegeneration(Structured):
         return described((context.window,), context)
 
 
-method = SlideRegeneration
+class WrittenSlideRegeneration(Written):
+    """Have the last window described."""
+
+    name = "slide-regeneration"
+
+    async def __call__(self, persona: str | None, context: Context) -> str:
+        """Have the window just seen described; one without answers leaves the text as it is."""
+        if persona is not None and not context.window:
+            return persona
+        return await self.described((context.window,), context, persona)
+
+
+method, written = SlideRegeneration, WrittenSlideRegeneration
