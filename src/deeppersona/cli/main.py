@@ -24,6 +24,7 @@ COMMANDS = {
     "models": ("models", "Say what a language model endpoint can do; list prices."),
     "mine": ("mine", "Turn real conversations into a taxonomy, or grow the shipped one."),
     "survey": ("survey", "Put questionnaires to people, score the answers, compare them with humans'."),
+    "interview": ("interview", "Talk with a person in role, or put a file of questions to many (with a model)."),
     "refine": ("refine", "Refine personas from what people do, and predict what they do next."),
     "taxonomy": ("taxonomy", "Browse, check, import and export trees of human attributes."),
     "facts": ("facts", "Show the figures behind a country and where they come from."),
