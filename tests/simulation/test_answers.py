@@ -103,6 +103,19 @@ def test_a_begun_file_is_not_gone_on_with_under_other_settings(tmp_path: Path) -
         written(tmp_path / "a.csv", draws=3)
 
 
+@pytest.mark.parametrize("wanted", [4, 15])
+def test_of_a_begun_file_fewer_or_more_people_may_be_wanted(tmp_path: Path, wanted: int) -> None:
+    def stop(done: int, people: int) -> None:
+        if done == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path / "a.csv", progress=stop)
+    written(tmp_path / "a.csv", PEOPLE[:wanted])
+    written(tmp_path / "whole.csv", PEOPLE[:wanted])
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_what_is_off_the_scale_is_left_out_and_counted(tmp_path: Path) -> None:
     written(tmp_path / "a.csv", draws=1)
     with (tmp_path / "a.csv").open("a") as handle:

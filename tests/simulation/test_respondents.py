@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deeppersona as dp
+from deeppersona.errors import UsageError
 from deeppersona.evaluation.validity import reliability, scores, validity
 from deeppersona.schema import vocabulary as v
 from deeppersona.simulation.baselines import Mode, NoPersona, ShuffledCountry, Uniform
 from deeppersona.simulation.grounded import Grounded
-from deeppersona.simulation.grounds import grounds
+from deeppersona.simulation.grounds import FEATURES, PLACE_FEATURES, compatriots, country_features, grounds
 from deeppersona.simulation.inventory import read_inventory
 from deeppersona.simulation.respondent import NO_ANSWER, Form, Respondent, shuffled, turned
-from deeppersona.simulation.response import human_structure, response_model
+from deeppersona.simulation.response import human_structure, model_from, response_model
 
 IPIP, WVS = read_inventory("ipip-50"), read_inventory("wvs-iw10")
 
@@ -111,6 +113,66 @@ def test_what_belongs_together_is_answered_together() -> None:
     answers = mine.codes(mine.people(crowd(3000, 5)))
     r = np.corrcoef(answers[:, ids.index("Q182")], answers[:, ids.index("Q184")])[0, 1]
     assert 0.3 < r < 0.75
+
+
+@pytest.mark.parametrize("code", ["SE", "NG"])
+def test_a_countrys_people_answer_together_as_the_model_has_it_whatever_they_are_like(code: str) -> None:
+    records = [p.record() for p in dp.generate(n=400, country=code, seed=9, depth=20)]
+    mine, ids = Grounded(WVS, 4), [i.id for i in WVS.items]
+    found = mine.people(records)
+    codes = np.concatenate([mine.codes(found, draw) for draw in range(3)])
+    for item in mine.model.country:
+        k = ids.index(item)
+        below = [(codes[:, k] <= v_).mean() for v_ in WVS.values(item)[:-1]]
+        # 400 people: 2.7 standard errors
+        assert below == pytest.approx(mine.model.below(k, code).tolist(), abs=0.07), item
+
+
+def test_compatriots_are_as_the_people_drawn_from_the_same_tables() -> None:
+    people = grounds([p.record() for p in dp.generate(n=500, country="TR", seed=3, depth=20)])
+    known = compatriots("TR")
+    for name in ("age", "female", "education", "urban", "self_expression", "secular", "neuroticism"):
+        k = FEATURES.index(name)
+        assert people.columns[name].mean() == pytest.approx(known.mean[k], abs=0.15), name
+        assert people.columns[name].std() == pytest.approx(known.covariance[k, k] ** 0.5, abs=0.12), name
+    assert sum(share for _, _, share in known.faith) == pytest.approx(1.0)
+
+
+def test_schooling_counts_in_the_words_of_records() -> None:
+    worded = [person(k, education=level) for k, level in enumerate(("lower secondary", "short tertiary"))]
+    low, high = grounds(worded).columns["education"]
+    assert low < -0.3 < 0.3 < high
+
+
+def _two_items(**more: Any) -> dict[str, Any]:
+    body = {"thresholds": [0.0], "loads": {"believer": 2.0}, "noise": 0.5}
+    return {"source": "test", "items": {"Q57": body | more}}
+
+
+def test_cut_points_of_a_country_leave_its_share_and_order_its_people() -> None:
+    trust = WVS.model_copy(update={"items": tuple(i for i in WVS.items if i.id == "Q57"), "limits": (), "rankings": (), "composites": (),
+                                   "scales": ()})  # fmt: skip
+    told_ = model_from(_two_items(country={"country_x": -0.5}), trust)
+    for code in ("SE", "NG", "CN"):
+        means, shares, sd = compatriots(code).spread({"believer": 2.0}, 0.25)
+        cut = told_.cuts_in(0, code)[0]
+        z = (cut - means) / sd
+        under = float(shares @ [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in z])
+        aim = 0.5 * (1 + math.erf(0.5 * country_features(code)["country_x"] / math.sqrt(2)))
+        assert under == pytest.approx(aim, abs=1e-5)
+    mine = Grounded(trust, 1, told_)
+    pious, other = ([person(k, country="CN", religion=r) for k in range(300)] for r in ("Buddhist", "no religion"))
+    assert mine.codes(mine.people(pious)).mean() > mine.codes(mine.people(other)).mean() + 0.3
+    assert set(country_features("")) == set(PLACE_FEATURES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"country": {"county_x": 1.0}}, {"spread": {"country_x": 1.0}}, {"country": {}, "loads": {"country_x": 1.0}}],
+)
+def test_a_country_table_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((UsageError, ValueError), match=r"country_x|country"):
+        model_from(_two_items(**wrong), WVS)
 
 
 @settings(max_examples=15, deadline=None)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deeppersona.cli.survey_model import (
+    MODELLED,
+    closing,
+    estimate,
+    modelled,
+    modelled_respondent,
+    usage,
+    with_model,
+    without_model,
+    write_report,
+)
+from deeppersona.cli.survey_shown import bar, plain, show_reliability, show_validity
 from deeppersona.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from deeppersona.schema.inventory import Inventory
     from deeppersona.simulation.respondent import Respondent
 
-RESPONDENTS = ("grounded", "uniform", "mode", "shuffled-country", "no-persona", "replay")
+RESPONDENTS = ("grounded", *MODELLED, "uniform", "mode", "shuffled-country", "no-persona", "replay")
 _ELSEWHERE = {
     "compare": "Compare answers with people's: distances between floor and ceiling, subgroups, a report.",
     "rectify": "Estimates with valid intervals from synthetic answers and a small human sample.",
@@ -74,16 +83,6 @@ def command() -> None:
     """
 
 
-@contextmanager
-def _bar(words: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, people: bar.update(task, completed=done, total=people)
-
-
 def _respondent(name: str, inventory: Inventory, records: RunRecords, asked: dict[str, Any]) -> Respondent:
     """The respondent of a name, with what it needs; UsageError where that is lacking or does not belong to it."""
     from deeppersona.simulation import baselines
@@ -91,6 +90,11 @@ def _respondent(name: str, inventory: Inventory, records: RunRecords, asked: dic
     from deeppersona.simulation.grounded import Grounded
     from deeppersona.simulation.response import response_model
 
+    if name in MODELLED:
+        if asked["of"] is not None:
+            raise UsageError(f"--from FILE is for replay and mode; {name} reads no answers")
+        return modelled_respondent(name, inventory, asked)
+    without_model(name, asked)
     file: Path | None = asked["of"]
     if (file is not None) != (name == "replay") and not (name == "mode" and file is not None):
         raise UsageError(
@@ -165,7 +169,11 @@ _ASKED = (
     click.argument("inventory"),
     click.argument("run", type=click.Path(path_type=Path)),
     click.option(
-        "--respondent", type=click.Choice(RESPONDENTS), default="grounded", show_default=True, help="Who answers."
+        "--respondent",
+        type=click.Choice(RESPONDENTS),
+        default=None,
+        help="Who answers. Default: grounded; with --model: model, which plays the person (cultural-prompt: anybody of "
+        "the country; model-alone: nobody).",
     ),
     click.option(
         "--from", "of", type=click.Path(path_type=Path), help="Answers to replay; people's answers whose mode is given."
@@ -178,6 +186,7 @@ _ASKED = (
 
 def asked(function: Callable[..., None]) -> Callable[..., None]:
     """Add what is common to commands that ask people."""
+    function = modelled(function)
     for option in reversed(_ASKED):
         function = option(function)
     return function
@@ -196,7 +205,8 @@ def _to_ask(raw: dict[str, Any]) -> tuple[Inventory, RunRecords, int, Respondent
     people = min(raw["people"] or len(records), len(records))
     if not people:
         raise UsageError(f"{raw['run']} holds nobody yet; run generate first")
-    return inventory, records, people, _respondent(raw["respondent"], inventory, records, raw)
+    name = raw["respondent"] or ("model" if raw["models"] else "grounded")
+    return inventory, records, people, _respondent(name, inventory, records, raw)
 
 
 @command.command("run")
@@ -226,37 +236,67 @@ def _to_ask(raw: dict[str, Any]) -> tuple[Inventory, RunRecords, int, Respondent
     show_default=True,
     help="Order of the options.",
 )
+@click.option(
+    "--wording",
+    type=click.Choice(["plain", "other"]),
+    default="plain",
+    show_default=True,
+    help="A model: what is said around the items.",
+)
+@click.option("--estimate", "weigh", is_flag=True, help="A model: say what it would take and cost, and ask nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-def run_(out: Path, draws: int, order: str, shown: str, as_json: bool, **raw: Any) -> None:
+def run_(
+    out: Path, draws: int, order: str, shown: str, wording: str, weigh: bool, as_json: bool, **raw: Any
+) -> None:  # fmt: skip
     r"""Put INVENTORY (an id of survey list, or your own .toml or .csv) to the people of RUN.
 
-    Answers are rows of person, item, draw, answer. Stopped at any moment, the same command goes on where it was.
+    Answers are rows of person, item, draw, answer. Stopped at any moment, the same command goes on where it was: what a model
+    answered is kept beside them, in answers.csv.asked, and not paid for again.
 
     \b
       deeppersona survey run ipip-50 runs/kenya --out answers.csv
+      deeppersona survey run wvs-iw10 runs/world --model openai:NAME --estimate
       deeppersona survey run wvs-iw10 runs/world --respondent uniform --out uniform.csv
     """
     from deeppersona.runtime.store import RunFolder
-    from deeppersona.simulation.answers import Settings, write_answers
-    from deeppersona.simulation.respondent import Form, shuffled, turned
+    from deeppersona.simulation.answers import Settings, forms, write_answers, written
+    from deeppersona.simulation.modelled import Modelled
+    from deeppersona.simulation.respondent import Form, reworded, shuffled, turned
 
     inventory, records, people, respondent = _to_ask(raw)
+    by_model = isinstance(respondent, Modelled)
+    if not by_model and (weigh or wording != "plain"):
+        raise UsageError(f"{respondent.name} asks no model: leave --estimate and --wording away, or name --model SPEC")
 
     def change(form: Form) -> Form:
         form = shuffled(form, raw["seed"]) if order == "shuffled" else form
-        return turned(form) if shown == "turned" else form
+        form = turned(form) if shown == "turned" else form
+        return reworded(form) if wording == "other" else form
 
+    if weigh and isinstance(respondent, Modelled):
+        estimate(respondent, records, people, forms(inventory, draws, change), raw, as_json)
+        return
     settings = Settings(
-        raw["inventory"], inventory.fingerprint, respondent.settings, people, RunFolder(raw["run"]).plan().fingerprint,
-        draws, raw["seed"], {"order": order, "options": shown},
+        raw["inventory"], inventory.fingerprint, respondent.settings, people, RunFolder(raw["run"]).plan().fingerprint, draws,
+        raw["seed"], {"order": order, "options": shown, **({"wording": wording} if by_model else {})},
     )  # fmt: skip
-    with _bar(f"asking {inventory.id}", as_json) as progress:
-        about = write_answers(
-            records, inventory, respondent, out, settings, draws=draws, change=change, progress=progress,
-        )  # fmt: skip
+    with bar(f"asking {inventory.id}", as_json) as progress:
+        how: dict[str, Any] = {"draws": draws, "change": change, "progress": progress}
+        if isinstance(respondent, Modelled):
+            about = with_model(
+                respondent, out, raw,
+                lambda: written(records, inventory, respondent, out, settings, more=lambda: usage(out), **how),
+            )  # fmt: skip
+        else:
+            about = write_answers(records, inventory, respondent, out, settings, **how)
     if as_json:
         click.echo(json.dumps({"out": str(out), **about}, ensure_ascii=False))
         return
+    _show_run(about, inventory, out)
+
+
+def _show_run(about: dict[str, Any], inventory: Inventory, out: Path) -> None:
+    people, draws = about["people"], about["draws"]
     counts = about["counts"]
     whole = counts["answered"] + counts["refused"] + counts["invalid"] + counts["missing"]
     click.echo(
@@ -267,6 +307,8 @@ def run_(out: Path, draws: int, order: str, shown: str, as_json: bool, **raw: An
             click.echo(f"warning: {counts[word]:,} answers {word}", err=True)
     if counts["assumed"]:
         click.echo(f"warning: {counts['assumed']:,} answer sheets rest on assumptions (their source says so)", err=True)
+    if "usage" in about:
+        closing(about, out)
     click.echo(f"  score    deeppersona survey score {out}\n  compare  deeppersona survey compare {out} HUMAN.csv")
 
 
@@ -298,9 +340,9 @@ def score(answers: Path, inventory: str | None, out: Path | None, as_json: bool)
     if out is not None:
         write_scores(out, table, part, [scores(part, codes[:, d]) for d in range(codes.shape[1])])
     if as_json:
-        click.echo(json.dumps(_plain(report), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(plain(report), indent=1, ensure_ascii=False))
         return
-    _show_reliability(report)
+    show_reliability(report)
     for fault, n in table.strange.items():
         click.echo(f"warning: {n:,} rows left out: {fault}", err=True)
     if out is not None:
@@ -318,77 +360,41 @@ def _told_beside(answers: Path) -> str:
 
 @command.command("validity")
 @asked
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report there (JSON). A model's answers are kept beside "
+    "it; for one the default is validity.json.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def validity_(as_json: bool, **raw: Any) -> None:
+def validity_(out: Path | None, as_json: bool, **raw: Any) -> None:
     """Put INVENTORY to the people of RUN in four forms, and report how far the form alone changes what they say.
 
-    As it is, a second time, with options turned round, with items in another order. Also reliability, reversed items,
-    agreeing with everything, refusals, and people's factor structure where it is known.
+    As it is, a second time, with options turned round, with items in another order; to a model also in other words. Also
+    reliability, reversed items, agreeing with everything, refusals, and people's factor structure where it is known.
     """
-    from deeppersona.evaluation.validity import validity
+    from deeppersona.evaluation.validity import forms_asked, judged, validity
+    from deeppersona.simulation.modelled import Modelled
     from deeppersona.simulation.response import human_structure
 
     inventory, records, people, respondent = _to_ask(raw)
     human = None if raw["items"] else human_structure(inventory, raw["inventory"])
-    report = validity(inventory, respondent, list(islice(records, people)), seed=raw["seed"], human=human)
-    if as_json:
-        click.echo(
-            json.dumps(
-                _plain({"inventory": inventory.id, "respondent": dict(respondent.settings), **report}),
-                indent=1,
-                ensure_ascii=False,
+    some, more = list(islice(records, people)), {}
+    if isinstance(respondent, Modelled):
+        out = out or Path("validity.json")
+        with bar(f"asking {inventory.id}", as_json) as progress:
+            given = with_model(
+                respondent, out, raw, lambda: forms_asked(inventory, respondent, some, raw["seed"], progress)
             )
-        )
+        found, more = judged(inventory, given, human), usage(out)
+    else:
+        found = validity(inventory, respondent, some, seed=raw["seed"], human=human)
+    report = plain({"inventory": inventory.id, "respondent": dict(respondent.settings), **found, **more})
+    if out is not None:
+        write_report(out, report)
+    if as_json:
+        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
         return
-    _show_reliability(report)
-    forms = report["forms"]
-    click.echo("answers changed: " + ", ".join(f"{name} {share:.1%}" for name, share in forms["changed"].items()))
-    click.echo(f"gain of the option shown first over last: {forms['primacy']:+.1%}")
-    for word, share in report["unanswered"].items():
-        click.echo(f"{word}: {share:.1%}")
-    for warning in report["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-
-
-def _plain(value: Any) -> Any:
-    """With null in place of numbers that are none, which JSON has no word for."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
-
-
-def _show_reliability(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    console.width = max(console.width, 100)
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    steady = report.get("steadiness")
-    heads = (
-        "scale",
-        "items",
-        "n",
-        "mean",
-        "sd",
-        "alpha",
-        "omega",
-        "people:",
-        "mean",
-        "sd",
-        "alpha",
-        *(("again r",) if steady else ()),
-    )
-    for head in heads:
-        table.add_column(head, justify="left" if head == "scale" else "right", no_wrap=True)
-    for row in report["scales"]:
-        people = row.get("people") or {}
-        ours = [f"{row[k]:.2f}" if row[k] == row[k] else "-" for k in ("mean", "sd", "alpha", "omega")]
-        theirs = [f"{people[k]:.2f}" if people.get(k) is not None else "-" for k in ("mean", "sd", "alpha")]
-        again = [f"{steady['retest'][row['scale']]:.2f}"] if steady else []
-        table.add_row(row["scale"], str(row["items"]), f"{row['n']:,}", *ours, "", *theirs, *again)
-    console.print(table)
-    if "congruence" in report:
-        click.echo("congruence with people's factors: " + ", ".join(f"{c:.3f}" for c in report["congruence"]))
-    if report["acquiescence"]:
-        told = ", ".join(f"{k} {x:+.2f}" for k, x in report["acquiescence"].items())
-        click.echo(f"what agreeing adds (points): {told}")
+    show_validity(found)
+    if out is not None:
+        click.echo(f"  the report, in {out}")
+    if more and out is not None:
+        closing(more, out)

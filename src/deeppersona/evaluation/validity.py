@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,18 @@ from deeppersona.evaluation.psychometrics import (
 )
 from deeppersona.runtime.seed import Floats
 from deeppersona.schema.inventory import Inventory, Scale
-from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form, Record, Respondent, shuffled, turned
+from deeppersona.simulation.respondent import (
+    NO_ANSWER,
+    Answered,
+    Form,
+    ManyForms,
+    Record,
+    Respondent,
+    answers_to,
+    reworded,
+    shuffled,
+    turned,
+)
 
 _FEWEST = 0.8  # share of a scale's items that must be answered for it to be scored
 _POOR = 0.6  # alpha below which a scale does not hold together
@@ -133,30 +144,53 @@ def _steadiness(inventory: Inventory, codes: Floats) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Asked:
-    """Answers to the four forms: as it is, again, with options turned round, with items in another order; (people, items)."""
+    """Answers to the forms: as it is, again, with options turned round, with items in another order; (people, items).
+
+    ``reworded``: with other words of ours round the items, where the respondent reads words. ``beside``: the mean share of
+    chances that fell on none of the options, where the respondent knows chances.
+    """
 
     plain: Floats
     again: Floats
     turned: Floats
     reordered: Floats
     why: Mapping[str, int]
+    reworded: Floats | None = None
+    beside: float | None = None
+
+    @property
+    def others(self) -> dict[str, Floats]:
+        """The answers to all forms but the plain one, by name."""
+        found = {"again": self.again, "turned": self.turned, "reordered": self.reordered, "reworded": self.reworded}
+        return {name: table for name, table in found.items() if table is not None}
 
 
 def ask_forms(inventory: Inventory, respondent: Respondent, people: Sequence[Record], seed: int = 0) -> Asked:
-    """Put the four forms to people."""
+    """Put the forms to people."""
+    return asyncio.run(forms_asked(inventory, respondent, people, seed))
+
+
+async def forms_asked(
+    inventory: Inventory, respondent: Respondent, people: Sequence[Record], seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, people: None,
+) -> Asked:  # fmt: skip
+    """``ask_forms`` for those who wait already."""
     plain = Form(inventory)
-    put = (plain, Form(inventory, draw=1), turned(plain), shuffled(plain, seed))
-
-    async def every() -> list[Answered]:
-        return [await respondent.answer(people, form) for form in put]
-
-    found = asyncio.run(every())
+    put = [plain, Form(inventory, draw=1), turned(plain), shuffled(plain, seed)]
+    if isinstance(respondent, ManyForms) and respondent.wordings > 1:
+        put.append(reworded(plain))
+    found = await answers_to(respondent, people, put, lambda done: progress(done, len(people)))
     why: dict[str, int] = {}
     for answered in found:
         for word in answered.why.values():
             why[word] = why.get(word, 0) + 1
-    a, b, c, d = (np.where(a.codes == NO_ANSWER, np.nan, a.codes.astype(np.float64)) for a in found)
-    return Asked(a, b, c, d, why)
+    a, b, c, d, *more = (np.where(f.codes == NO_ANSWER, np.nan, f.codes.astype(np.float64)) for f in found)
+    return Asked(a, b, c, d, why, more[0] if more else None, _beside(found))
+
+
+def _beside(found: Sequence[Answered]) -> float | None:
+    shares = [row for answered in found for row in answered.beside.values()]
+    return float(np.nanmean(np.concatenate(shares))) if shares else None
 
 
 def validity(
@@ -167,19 +201,26 @@ def validity(
 
     ``primacy`` is by how much an option is likelier to be chosen where it is shown first than where it is shown last, over
     items whose order of options is no scale's and those where it is alike. ``changed`` are shares of answers that
-    differ from the plain form's, to be read beside ``again``, what merely asking twice changes.
+    differ from the plain form's, to be read beside ``again``, what merely asking twice changes; ``reworded`` is among them
+    where the respondent reads words.
     """
-    asked = ask_forms(inventory, respondent, people, seed)
+    return judged(inventory, ask_forms(inventory, respondent, people, seed), human)
+
+
+def judged(
+    inventory: Inventory, asked: Asked, human: tuple[Sequence[str], Floats] | None = None
+) -> dict[str, Any]:
+    """The kit of answers to the forms."""
     report = reliability(inventory, np.stack([asked.plain, asked.again], axis=1), human)
     report["forms"] = {
         "primacy": _primacy(inventory, asked),
-        "changed": {name: _changed(asked.plain, getattr(asked, name)) for name in ("again", "turned", "reordered")},
-        "shift": {
-            name: _shift(inventory, asked.plain, getattr(asked, name)) for name in ("again", "turned", "reordered")
-        },
+        "changed": {name: _changed(asked.plain, table) for name, table in asked.others.items()},
+        "shift": {name: _shift(inventory, asked.plain, table) for name, table in asked.others.items()},
     }
-    n = sum(table.size for table in (asked.plain, asked.again, asked.turned, asked.reordered))
+    n = asked.plain.size + sum(table.size for table in asked.others.values())
     report["unanswered"] = {word: count / n for word, count in sorted(asked.why.items())} if n else {}
+    if asked.beside is not None:
+        report["beside_options"] = asked.beside
     report["warnings"] = _warnings(report)
     return report
 
@@ -222,8 +263,12 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         if row["items"] > 1 and row["alpha"] < _POOR
     ]
     forms = report["forms"]
-    for name, words in (("turned", "turning the options round"), ("reordered", "putting items in another order")):
-        if forms["changed"][name] > forms["changed"]["again"] + 0.05:
+    for name, words in (
+        ("turned", "turning the options round"),
+        ("reordered", "putting items in another order"),
+        ("reworded", "other words round the items"),
+    ):
+        if forms["changed"].get(name, 0.0) > forms["changed"]["again"] + 0.05:
             out.append(
                 f"{words} changes {forms['changed'][name]:.0%} of answers, asking twice {forms['changed']['again']:.0%}"
             )

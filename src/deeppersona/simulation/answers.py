@@ -2,7 +2,8 @@
 
 ``answers.csv`` has the columns of ``COLUMNS``; beside it ``answers.csv.json`` says which questionnaire, who was asked, who
 answered, licence and counts. While it is being made, rows are added to ``.answers.csv.part`` and what is certain to be on disk
-is noted after each batch; the file stands in its place when all of it is written.
+is noted after each batch; the file stands in its place when all of it is written. Where a respondent knows the chances of the
+options, ``answers.csv.chances.jsonl`` holds a line for each person, item and asking: the chances by code, and what fell beside.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -20,40 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from deeppersona.errors import StoreError, UsageError
+from deeppersona.errors import Stopped, UsageError
 from deeppersona.runtime.disk import told, write_whole
 from deeppersona.runtime.seed import Ints
 from deeppersona.schema.inventory import Inventory
-from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form, Record, Respondent
+from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form, ManyForms, Record, Respondent, answers_to
+from deeppersona.simulation.unfinished import COLUMNS as COLUMNS
+from deeppersona.simulation.unfinished import Part, same
+from deeppersona.simulation.unfinished import Settings as Settings
+from deeppersona.simulation.unfinished import beside as beside
+from deeppersona.simulation.unfinished import chances_beside as chances_beside
 
-COLUMNS = ("person", "item", "draw", "answer", "source", "weight", "country", "age", "sex", "education")
 _NEEDED = ("person", "item", "answer")
 BATCH = 500
+_FULL = 16  # times as many people a batch as are asked at once, so that few wait for its last
 COMPOSITE = "composite"
 _ABOUT = tuple(f"demographics.{k}" for k in ("country", "age", "sex", "education"))
-
-
-@dataclass
-class Settings:
-    """What makes answers the same: questionnaire, respondent, people, askings and seed."""
-
-    inventory: str
-    fingerprint: str
-    respondent: Mapping[str, Any]
-    people: int
-    run: str
-    draws: int
-    seed: int
-    form: Mapping[str, Any] = field(default_factory=dict)
-
-    def plain(self) -> dict[str, Any]:
-        """As plain data."""
-        return {**vars(self), "respondent": dict(self.respondent), "form": dict(self.form)}
-
-
-def beside(out: Path) -> Path:
-    """Where it is told how answers came about."""
-    return out.with_name(out.name + ".json")
 
 
 def forms(inventory: Inventory, draws: int, change: Callable[[Form], Form] = lambda form: form) -> list[Form]:
@@ -64,7 +46,7 @@ def forms(inventory: Inventory, draws: int, change: Callable[[Form], Form] = lam
 def write_answers(
     records: Iterable[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
     draws: int = 1, change: Callable[[Form], Form] = lambda form: form, weights: Sequence[float] | None = None,
-    progress: Callable[[int, int], None] = lambda done, people: None,
+    progress: Callable[[int, int], None] = lambda done, people: None, more: Callable[[], Mapping[str, Any]] = dict,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask the first ``settings.people`` and write ``out``; goes on where it was stopped. Returns what ``answers.csv.json`` holds.
 
@@ -84,6 +66,7 @@ def write_answers(
             change=change,
             weights=weights,
             progress=progress,
+            more=more,
         )
     )
 
@@ -91,36 +74,47 @@ def write_answers(
 async def written(
     records: Iterable[Record], inventory: Inventory, respondent: Respondent, out: Path, settings: Settings, *,
     draws: int = 1, change: Callable[[Form], Form] = lambda form: form, weights: Sequence[float] | None = None,
-    progress: Callable[[int, int], None] = lambda done, people: None,
+    progress: Callable[[int, int], None] = lambda done, people: None, more: Callable[[], Mapping[str, Any]] = dict,
 ) -> dict[str, Any]:  # fmt: skip
-    """``write_answers`` for those who wait already: a respondent that keeps connections open does so in one loop."""
+    """``write_answers`` for those who wait already: a respondent that keeps connections open does so in one loop.
+
+    ``more`` is asked at the end for what else is to stand in ``answers.csv.json``. Stopped where the respondent is stopped.
+    """
     if (made := _made(out, settings)) is not None:
         progress(settings.people, settings.people)
         return made
-    part, note = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.part.json")
-    done, counts = _begun(part, note, out, settings)
-    put = forms(inventory, draws, change)
-    with told("writing", part), part.open("ab") as handle:
+    part = Part(out, settings)
+    put, done = forms(inventory, draws, change), part.people
+    size = max(BATCH, _FULL * respondent.at_once) if isinstance(respondent, ManyForms) else BATCH
+    with part:
         people = islice(
             iter(records), done, settings.people
         )  # a run is read several times as fast in its order as by place
-        while batch := list(islice(people, BATCH)):
-            answered = [await respondent.answer(batch, form) for form in put]
+        while batch := list(islice(people, size)):
+            through = _Through(done, settings.people, progress)
+            try:
+                answered = await answers_to(respondent, batch, put, through)
+            except Stopped as stop:
+                raise Stopped(f"{stop} ({through.now:,} of {settings.people:,} people have answered)") from None
             w = None if weights is None else weights[done : done + len(batch)]
             done += len(batch)
-            handle.write(_rows(batch, inventory, answered, w, counts).encode())
-            handle.flush()
-            os.fsync(handle.fileno())
-            now = {"settings": settings.plain(), "people": done, "bytes": handle.tell(), "counts": counts}
-            write_whole(note, json.dumps(now).encode())
+            part.add(_rows(batch, inventory, answered, w, part.counts), _chances(batch, inventory, answered), done)
             progress(done, settings.people)
     about = {**settings.plain(), "title": inventory.title, "source": inventory.source, "licence": inventory.licence,
-             "counts": counts, "columns": list(COLUMNS)}  # fmt: skip
-    with told("writing", out):
-        write_whole(beside(out), json.dumps(about, indent=2, ensure_ascii=False).encode() + b"\n")
-        part.replace(out)
-        note.unlink(missing_ok=True)
+             "counts": part.counts, "columns": list(COLUMNS), **more()}  # fmt: skip
+    part.finish(about)
     return about
+
+
+class _Through:
+    """Told of each batch how many have answered; tells of all."""
+
+    def __init__(self, before: int, people: int, progress: Callable[[int, int], None]) -> None:
+        self.before, self.now, self.people, self.progress = before, before, people, progress
+
+    def __call__(self, done: int) -> None:
+        self.now = self.before + done
+        self.progress(self.now, self.people)
 
 
 def _made(out: Path, settings: Settings) -> dict[str, Any] | None:
@@ -133,39 +127,27 @@ def _made(out: Path, settings: Settings) -> dict[str, Any] | None:
         raise UsageError(
             f"{out} is there already and nothing beside it says how it came about; choose another --out"
         ) from None
-    _same(about, settings, out)
+    same(about, settings, out)
     return about
 
 
-def _same(about: Mapping[str, Any], settings: Settings, out: Path) -> None:
-    wanted = json.loads(json.dumps(settings.plain()))
-    if differ := [
-        f"{key}: {about.get(key)!r} there, {wanted[key]!r} here" for key in wanted if about.get(key) != wanted[key]
-    ]:
-        raise UsageError(
-            f"{out} was begun with other settings ({'; '.join(differ)}); use the same, or choose another --out"
-        )
-
-
-def _begun(part: Path, note: Path, out: Path, settings: Settings) -> tuple[int, dict[str, int]]:
-    """How many people are done, and the counts so far; what is not certain to be whole is cut off."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if part.exists() and note.exists():
-        try:
-            state = json.loads(note.read_text("utf-8"))
-            people, size, counts = int(state["people"]), int(state["bytes"]), dict(state["counts"])
-        except (ValueError, KeyError, TypeError):
-            raise StoreError(f"{note} cannot be read; remove it and {part}, and run the same command again") from None
-        _same(state["settings"], settings, out)
-        if part.stat().st_size >= size:
-            os.truncate(part, size)
-            return people, counts
-    head = StringIO()
-    csv.writer(head, lineterminator="\n").writerow(COLUMNS)
-    with told("writing", part):
-        part.write_bytes(head.getvalue().encode())
-        note.unlink(missing_ok=True)
-    return 0, {"answered": 0, "refused": 0, "invalid": 0, "missing": 0, "assumed": 0}
+def _chances(people: Sequence[Record], inventory: Inventory, answered: Sequence[Answered]) -> bytes:
+    """The lines of chances of a batch, person by person."""
+    out: list[str] = []
+    if not any(found.chances for found in answered):
+        return b""
+    for p, record in enumerate(people):
+        for draw, found in enumerate(answered):
+            for item in (i.id for i in inventory.items if i.id in found.chances):
+                row = found.chances[item][p].tolist()
+                if row[0] != row[0]:
+                    continue
+                line: dict[str, Any] = {"person": record["id"], "item": item, "draw": draw}
+                line["chances"] = {str(c): round(x, 6) for c, x in zip(inventory.values(item), row, strict=True)}
+                if item in found.beside:
+                    line["beside"] = round(float(found.beside[item][p]), 6)
+                out.append(json.dumps(line) + "\n")
+    return "".join(out).encode()
 
 
 def _rows(
