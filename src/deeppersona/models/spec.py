@@ -98,7 +98,7 @@ def adapter(spec: Spec, traffic: Traffic) -> LanguageModel:
     if spec.kind == "local":
         from deeppersona.models.local import Local
 
-        return Local(Path(spec.model).expanduser())
+        return Local(Path(spec.model).expanduser(), timeout_s=max(traffic.timeout_s, 600.0))
     from deeppersona.models.scripted import Scripted
 
     return Scripted(Path(spec.model).expanduser() if spec.model else None)
@@ -176,7 +176,8 @@ async def opened(
             stack.push_async_callback(inner.close)
             local = inner.parallel if spec.kind == "local" and isinstance(inner, Local) else 0
             steady = Steady(
-                inner, limit=min(traffic.concurrency, local) if local else traffic.concurrency, hedge=traffic.hedge and not local and traffic.budget is None
+                inner, limit=min(traffic.concurrency, local) if local else traffic.concurrency, hedge=traffic.hedge and not local and traffic.budget is None,
+                deadline_s=max(900.0, traffic.timeout_s),
             )  # fmt: skip
             steadies.append(steady)
             by_spec[spec] = Journaled(steady, journal, purse)
