@@ -41,6 +41,17 @@ _FILE = click.Path(path_type=Path)
     "--projection", type=_FILE, help="Projection weights of the Inglehart-Welzel map (JSON), for the country map."
 )
 @click.option("--licence", default="", help="Licence of the human data, for the report.")
+@click.option("--name", default="", metavar="NAME", help="What ANSWERS are called (default: their respondent).")
+@click.option(
+    "--against", multiple=True, metavar="[NAME=]FILE", help="Another arm before the same humans; may be given again."
+)
+@click.option(
+    "--validity",
+    "kits",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="What survey validity --out wrote, for the report; with NAME of another arm.",
+)
 @click.option(
     "--resamples", type=click.IntRange(min=50), default=500, show_default=True, help="Bootstrap resamples of people."
 )
@@ -60,10 +71,11 @@ def compare(
 
     HUMANS is a table with one row a person, one row an answer, counts per option (item,option,count) or shares with n
     (item,option,share,n). Countries that both tables name are compared one by one. A score of 1 is as near as another
-    sample of humans, 0 no nearer than random answers.
+    sample of humans, 0 no nearer than random answers. With --against several sets of answers stand in one table.
 
     \b
       deeppersona survey compare answers.csv wvs.csv --items wvs7 --out comparison
+      deeppersona survey compare grounded.csv wvs.csv --against uniform.csv --against bare=no-persona.csv --validity validity.json
       deeppersona survey compare answers.csv wvs.csv --items wvs7 --protocol paper --human-rows 40
     """
     from deeppersona.evaluation.survey.comparison import Asked
@@ -74,7 +86,7 @@ def compare(
         raise UsageError("--human-rows is for --protocol paper; the corrected protocol uses every human")
     report = compared(Asked(
         answers, humans, raw["items"], raw["inventory"], protocol, _rows(human_rows), raw["resamples"], raw["seed"], raw["projection"],
-        _listed(raw["only"]), raw["licence"],
+        _listed(raw["only"]), raw["licence"], raw["name"], tuple(_named(a) for a in raw["against"]), tuple(_named(k) for k in raw["kits"]),
     ))  # fmt: skip
     if out is not None:
         write_comparison(out, report)
@@ -100,6 +112,16 @@ def _listed(told: str) -> tuple[str, ...]:
     return tuple(word for word in (w.strip() for w in told.split(",")) if word)
 
 
+def _named(told: str) -> tuple[str, Path]:
+    """NAME=FILE, or FILE alone, which may hold an = itself."""
+    name, mark, file = told.partition("=")
+    if not mark or Path(told).exists():
+        return "", Path(told)
+    if not name or not file:
+        raise UsageError(f"{told!r}: give NAME=FILE, or FILE")
+    return name, Path(file)
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
@@ -119,6 +141,22 @@ _BRIEF = {
     "ks": "KS", "wasserstein": "W", "js_divergence": "", "js_distance": "JS dist.", "total_variation": "TV",
     "mean_difference": "mean diff.", "js_distance_19_bins": "JS 19 bins",
 }  # fmt: skip
+
+
+def _show_arms(r: Mapping[str, Any], console: Console) -> None:
+    """The arms between floor and ceiling."""
+    arms, first = r["arms"], r["arms"]["rows"][0]
+    names = [k for k in arms["metrics"] if _BRIEF[k]]
+    table = _table("arm", "people", *(_BRIEF[k] for k in names), "score (KS)")
+    for edge, end, score in (("humans (floor)", "floor", 1.0), ("at random (ceiling)", "ceiling", 0.0)):
+        figures = (f"{first['overall'][k][end]:.3f}" for k in names)
+        table.add_row(edge, "", *figures, _score(score), style="dim")
+        for a in arms["rows"] if end == "floor" else ():
+            figures = (f"{a['overall'][k]['value']:.3f}" for k in names)
+            table.add_row(a["name"], f"{a['people']:,}", *figures, _score(a["overall"].get("ks", {}).get("score")))
+    console.print(table)
+    of = f" of {arms['of']}" if arms["of"] > arms["cells"] else ""
+    console.print(f"  over the {arms['cells']}{of} items and countries that all arms answered", style="dim")
 
 
 def _show_comparison(r: Mapping[str, Any]) -> None:
@@ -144,6 +182,8 @@ def _show_comparison(r: Mapping[str, Any]) -> None:
     console.print(
         "  humans: the floor, two samples of them of these sizes; uniform: the ceiling; score 1 to 0", style="dim"
     )
+    if r["arms"]:
+        _show_arms(r, console)
     if r["protocol"] == "paper":
         console.print(
             f"  protocol of the paper, {r['rows']}, weights {r['weights']}: for computing published figures again, not for findings"
@@ -174,6 +214,14 @@ def _warn(r: Mapping[str, Any]) -> None:
                 f"warning: {side}: {sum(off.values()):,} answers are off the scale, {'kept as published' if r['protocol'] == 'paper' else 'left out'}: {told}",
                 err=True,
             )
+    for arm in (r["arms"] or {"rows": ()})["rows"][1:]:
+        for note in arm["notes"]:
+            click.echo(f"warning: {arm['name']}: {note}", err=True)
+        if arm["left out"]:
+            click.echo(f"note: {arm['name']}: {arm['left out']:,} answers are missing codes or off the scale", err=True)
+    for kit in r["validity"]:
+        for note in (*kit["notes"], *kit.get("warnings", ())):
+            click.echo(f"warning: validity of {kit['name']}: {note}", err=True)
     guessed = [i["item"] for i in r["items"] if i.get("options inferred")]
     if guessed:
         click.echo(

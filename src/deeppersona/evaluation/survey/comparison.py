@@ -15,7 +15,16 @@ import numpy as np
 from deeppersona.errors import UsageError, nearest
 from deeppersona.evaluation.survey.arms import Arm, arms_record
 from deeppersona.evaluation.survey.distances import ItemFound, Pair, item_record, mean_of, means, measured, score
-from deeppersona.evaluation.survey.groups import Cell, cells, gaps, left_out, sameness, subgroup_records, variance_ratio
+from deeppersona.evaluation.survey.groups import (
+    Cell,
+    cells,
+    gaps,
+    left_out,
+    sameness,
+    slopes,
+    subgroup_records,
+    variance_ratio,
+)
 from deeppersona.evaluation.survey.items import Item, ItemMap, inferred, of_inventory, read_map
 from deeppersona.evaluation.survey.kit import read_kit
 from deeppersona.evaluation.survey.metrics import METRICS, PAPER
@@ -178,7 +187,9 @@ def arm_names(asked: Asked) -> list[str]:
         raise UsageError(f"two arms are called {twice!r}; name them: --name NAME, --against NAME=FILE")
     for name, _ in asked.kits:
         if name and name not in names:
-            raise UsageError(f"no arm {name!r} for a validity kit{nearest(name, names)}; the arms are {', '.join(names)}")
+            raise UsageError(
+                f"no arm {name!r} for a validity kit{nearest(name, names)}; the arms are {', '.join(names)}"
+            )
     return names
 
 
@@ -193,7 +204,9 @@ def _other(name: str, file: Path, m: Matched, countries: Sequence[str], asked: A
     other = matched(file, asked.humans, coding, theirs=m.raw[1])
     here, _ = countries_of(other)
     if (here == [EVERYWHERE]) != (list(countries) == [EVERYWHERE]):
-        raise UsageError(f"{file} {'names no countries' if here == [EVERYWHERE] else 'names countries'}, unlike {asked.ours}")
+        raise UsageError(
+            f"{file} {'names no countries' if here == [EVERYWHERE] else 'names countries'}, unlike {asked.ours}"
+        )
     return _arm(name, file, other, [c for c in countries if c in here], asked)
 
 
@@ -231,6 +244,7 @@ def _corrected(
     gap_rows: dict[str, Any] = {}
     small: dict[str, Any] = {}
     all_cells: list[Cell] = []
+    by_place: list[tuple[dict[str, ItemFound], list[Cell]]] = []
     for country in countries:
         sides = (m.sides[0].where(_keep(m.sides[0], country)), m.sides[1].where(_keep(m.sides[1], country)))
         pair = Pair.of(*sides, asked.times, f"{asked.seed}/{country}")
@@ -248,6 +262,7 @@ def _corrected(
         }  # fmt: skip
         some = list(cells(pair, here))
         all_cells += some
+        by_place.append((found, some))
         if some:
             gap_rows[country] = gaps(found, some)
         small |= {country: left} if (left := left_out(pair)) else {}
@@ -258,10 +273,24 @@ def _corrected(
     whole = list(everything.values())
     return {
         "metrics": {metric.name: metric.title for metric in METRICS}, "items": items,
-        "overall": _overall(whole), "by country": by_country, "variance ratio": variance_ratio(whole), "sameness": sameness(whole, all_cells),
-        "subgroups": subgroup_records(all_cells), "subgroups left out": small, "gaps": gap_rows, "correlations": correlations,
+        "overall": _overall(whole), "by country": by_country, "by item": _by_item(whole) if len(by_country) > 1 else [], "variance ratio": variance_ratio(whole), "sameness": sameness(whole, all_cells),
+        "subgroups": subgroup_records(all_cells), "subgroups left out": small, "gaps": gap_rows, "slopes": slopes(by_place), "correlations": correlations,
         "steadiness": steady, "map": places or None,
     }, everything  # fmt: skip
+
+
+def _by_item(found: Sequence[ItemFound]) -> list[dict[str, Any]]:
+    """Each item's mean over countries: KS where its options have an order, else total variation; and its ratio of variances."""
+    out = []
+    for key in dict.fromkeys(f.item.key for f in found):
+        mine = [f for f in found if f.item.key == key]
+        name = "ks" if mine[0].item.ordered else "total_variation"
+        mean = means(mine)[name].record()
+        out.append({
+            "item": key, "title": mine[0].item.title, "countries": len(mine), "metric": name,
+            "found": {k: v for k, v in mean.items() if k != "floor_95"}, "variance ratio": variance_ratio(mine),
+        })  # fmt: skip
+    return out
 
 
 def _overall(found: Sequence[ItemFound]) -> dict[str, Any]:

@@ -120,18 +120,8 @@ def gaps(whole: Mapping[str, ItemFound], found: Sequence[Cell]) -> dict[str, Any
     ``slope`` is that of our gaps on humans' through the origin, gaps in units of the item's range: 1 the right size, 0 no
     differences between groups, above 1 caricature. ``right sign`` is of those gaps whose human interval excludes 0.
     """
-    rows: list[dict[str, Any]] = []
-    for c in found:
-        if not c.found.item.ordered:
-            continue
-        f, all_, values = c.found, whole[c.found.item.key], c.found.values
-        unit = float(values[-1] - values[0])
-        ours, humans = (float((a - b) @ values) for a, b in ((f.ours, all_.ours), (f.humans, all_.humans)))
-        low, high = interval(humans, (f.humans_again - all_.humans_again) @ values)
-        rows.append({
-            "item": f.item.key, "group": c.group, "value": c.value, "ours": ours, "humans": humans, "humans low": low, "humans high": high,
-            "range": unit, "clear": low > 0 or high < 0,
-        })  # fmt: skip
+    known = [_gap(whole, c) for c in found if c.found.item.ordered]
+    rows = [row for row, _, _ in known]
     summary = {}
     for group in SUBGROUPS:
         mine = [r for r in rows if r["group"] == group]
@@ -139,14 +129,49 @@ def gaps(whole: Mapping[str, ItemFound], found: Sequence[Cell]) -> dict[str, Any
             continue
         x, y = (np.array([r[k] / r["range"] for r in mine]) for k in ("humans", "ours"))
         clear = [r for r in mine if r["clear"]]
-        right = sum(r["ours"] * r["humans"] > 0 for r in clear)
         correlated = float(np.corrcoef(x, y)[0, 1]) if len(x) > 2 and x.std() and y.std() else None
-        slope = float(x @ y / (x @ x)) if x.any() else None
         summary[group] = {
-            "gaps": len(mine),
-            "slope": slope,
-            "correlation": correlated,
-            "clear": len(clear),
-            "right sign": right,
-        }
+            "gaps": len(mine), **(_slope([k for k in known if k[0]["group"] == group]) or {"slope": None, "low": None, "high": None, "humans": None}),
+            "correlation": correlated, "clear": len(clear), "right sign": sum(r["ours"] * r["humans"] > 0 for r in clear),
+        }  # fmt: skip
     return {"rows": rows, "summary": summary, "level": LEVEL}
+
+
+def slopes(places: Sequence[tuple[Mapping[str, ItemFound], Sequence[Cell]]]) -> dict[str, dict[str, Any]]:
+    """The slope of our gaps on humans' by group, over all items and places (each its items and cells), as in ``gaps``."""
+    known = [_gap(whole, c) for whole, found in places for c in found if c.found.item.ordered]
+    out = {g: _slope([k for k in known if k[0]["group"] == g]) for g in SUBGROUPS}
+    return {g: s for g, s in out.items() if s is not None}
+
+
+Gap = tuple[dict[str, Any], Floats, float]
+
+
+def _gap(whole: Mapping[str, ItemFound], c: Cell) -> Gap:
+    """One gap, our resamples of it (times,), and the sampling variance of the humans'."""
+    f, all_, values = c.found, whole[c.found.item.key], c.found.values
+    ours, humans = (float((a - b) @ values) for a, b in ((f.ours, all_.ours), (f.humans, all_.humans)))
+    theirs = (f.humans_again - all_.humans_again) @ values
+    low, high = interval(humans, theirs)
+    row = {
+        "item": f.item.key, "group": c.group, "value": c.value, "ours": ours, "humans": humans, "humans low": low, "humans high": high,
+        "range": float(values[-1] - values[0]), "clear": low > 0 or high < 0,
+    }  # fmt: skip
+    return row, np.asarray((f.ours_again - all_.ours_again) @ values), float(theirs.var())
+
+
+def _slope(known: Sequence[Gap]) -> dict[str, Any] | None:
+    """The slope of gaps, with an interval over our people, the humans' gaps taken as they are.
+
+    ``humans`` is the slope that other humans would show: below 1, since part of the gaps of a sample is chance, which no
+    other sample repeats (the reliability of the gaps, as in errors in variables; Fuller 1987).
+    """
+    x = np.array([r["humans"] / r["range"] for r, _, _ in known])
+    if len(x) < 2 or not x.any():
+        return None
+    y = np.array([r["ours"] / r["range"] for r, _, _ in known])
+    again = np.stack([a / r["range"] for r, a, _ in known])
+    chance = sum(v / r["range"] ** 2 for r, _, v in known)
+    slope = float(x @ y / (x @ x))
+    low, high = interval(slope, x @ again / (x @ x))
+    return {"slope": slope, "low": low, "high": high, "humans": max(0.0, 1.0 - chance / float(x @ x))}

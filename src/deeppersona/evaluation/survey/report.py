@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from deeppersona.evaluation.survey.worldmap import backdrop
 from deeppersona.runtime.disk import told, write_whole
+from deeppersona.runtime.page import page
 
 _SIDE, _MARGIN = 560.0, 46.0
 
@@ -37,14 +37,7 @@ def write_rectification(out: Path, report: Mapping[str, Any]) -> None:
 
 
 def _write(out: Path, name: str, report: Mapping[str, Any], **more: Any) -> None:
-    from jinja2 import DictLoader
-    from jinja2.sandbox import SandboxedEnvironment
-
-    shelf = resources.files("deeppersona.evaluation.survey")
-    pages = {f"{n}.html": shelf.joinpath(f"{n}.html").read_text("utf-8") for n in ("page", name)}
-    environment = SandboxedEnvironment(autoescape=True, loader=DictLoader(pages))
-    environment.filters |= {"n": _whole, "pct": _percent, "x3": _three, "signed": _signed}
-    text = environment.get_template(f"{name}.html").render(r=report, name=out.resolve().name, **more)
+    text = page("deeppersona.evaluation.survey", f"{name}.html", r=report, name=out.resolve().name, **more)
     with told("creating", out):
         out.mkdir(parents=True, exist_ok=True)
     write_whole(
@@ -53,28 +46,12 @@ def _write(out: Path, name: str, report: Mapping[str, Any], **more: Any) -> None
     write_whole(out / f"{name}.html", text.encode())
 
 
-def _whole(x: float) -> str:
-    return f"{x:,.0f}"
-
-
-def _percent(x: float) -> str:
-    return f"{100 * x:.1f} %"
-
-
-def _three(x: float | None) -> str:
-    return "–" if x is None else f"{x:.3f}"
-
-
-def _signed(x: float | None) -> str:
-    return "–" if x is None else f"{x:+.2f}"
-
-
 def world_map(places: Mapping[str, Any]) -> str:
     """The Inglehart-Welzel plane as SVG: ours (filled) and humans (ring) of every country joined by a line, the world pale behind."""
     behind = backdrop()
     points = [*behind.values()]
     for p in places.values():
-        points += [p["ours"], p["humans"]]
+        points += [p["ours"], p["humans"], p["ours low"], p["ours high"]]
     low, high = (tuple(f(p[k] for p in points) for k in (0, 1)) for f in (min, max))
     span = [max(high[k] - low[k], 1e-9) for k in (0, 1)]
 
@@ -82,23 +59,21 @@ def world_map(places: Mapping[str, Any]) -> str:
         x = _MARGIN + (point[0] - low[0]) / span[0] * (_SIDE - 2 * _MARGIN)
         return round(x, 1), round(_SIDE - _MARGIN - (point[1] - low[1]) / span[1] * (_SIDE - 2 * _MARGIN), 1)
 
-    parts = [f'<svg viewBox="0 0 {_SIDE:.0f} {_SIDE:.0f}" role="img" aria-label="Inglehart-Welzel map">']
+    parts = [f'<svg viewBox="0 0 {_SIDE:.0f} {_SIDE:.0f}" role="img" class="chart" aria-label="Inglehart-Welzel map">']
     for code, place in behind.items():
         x, y = at(place)
         if code not in places:
-            parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="var(--line)"/>')
+            parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="var(--edge)" opacity=".4"/>')
     for code, p in places.items():
         (ax, ay), (bx, by) = at(p["ours"]), at(p["humans"])
         parts.append(f'<line x1="{ax}" y1="{ay}" x2="{bx}" y2="{by}" stroke="var(--soft)" stroke-width="1"/>')
-        parts.append(f'<circle cx="{bx}" cy="{by}" r="5" fill="var(--page)" stroke="var(--ink)" stroke-width="1.5"/>')
-        parts.append(f'<circle cx="{ax}" cy="{ay}" r="4.5" fill="var(--bar)"/>')
-        parts.append(f'<text x="{bx + 8}" y="{by + 4}" font-size="12" fill="var(--ink)">{escape(code)}</text>')
+        (x0, y0), (x1, y1) = at(p["ours low"]), at(p["ours high"])
+        parts.append(f'<path d="M{x0} {ay}H{x1}M{ax} {y0}V{y1}" stroke="var(--ours)" stroke-width="1.5" opacity=".6"/>')
+        parts.append(f'<circle cx="{bx}" cy="{by}" r="5" fill="var(--page)" stroke="var(--human)" stroke-width="2"/>')
+        parts.append(f'<circle cx="{ax}" cy="{ay}" r="4.5" fill="var(--ours)"/>')
+        parts.append(f'<text x="{bx + 8}" y="{by + 4}" class="label">{escape(code)}</text>')
     middle = _SIDE / 2
-    parts.append(
-        f'<text x="{middle}" y="{_SIDE - 12}" text-anchor="middle" font-size="12" fill="var(--soft)">survival to self-expression</text>'
-    )
+    parts.append(f'<text x="{middle}" y="{_SIDE - 12}" text-anchor="middle">survival to self-expression</text>')
     turned = f'transform="rotate(-90 14 {middle})"'
-    parts.append(
-        f'<text x="14" y="{middle}" {turned} text-anchor="middle" font-size="12" fill="var(--soft)">traditional to secular</text></svg>'
-    )
+    parts.append(f'<text x="14" y="{middle}" {turned} text-anchor="middle">traditional to secular</text></svg>')
     return "".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,17 +35,46 @@ class Coded:
         return Coded(self.person[keep], self.draw[keep], self.option[keep])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Left:
-    """What was left out of an item: answers by missing code, off-scale answers by what they were; and answers in all."""
+    """Every answer to an item, usable or not, so that what was left out can be counted for any of the people.
 
-    total: int
-    missing: Mapping[str, int] = field(default_factory=dict)
-    off_scale: Mapping[str, int] = field(default_factory=dict)
+    ``person`` and ``at`` are (answers,): whose it is, and which of ``codes``; ``why`` says of a code "" (usable), "missing" or "off".
+    """
+
+    person: Ints
+    at: Ints
+    codes: tuple[str, ...]
+    why: tuple[str, ...]
+
+    def where(self, keep: NDArray[np.bool_], number: Ints) -> Left:
+        """The answers of some of the people (a mask), who get new numbers."""
+        some = keep[self.person]
+        return replace(self, person=number[self.person[some]], at=self.at[some])
+
+    @property
+    def total(self) -> int:
+        """Answers in all."""
+        return len(self.person)
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """Answers by missing code, the commonest first."""
+        return self._by("missing")
+
+    @property
+    def off_scale(self) -> dict[str, int]:
+        """Off-scale answers by what they were, the commonest first."""
+        return self._by("off")
+
+    def _by(self, why: str) -> dict[str, int]:
+        times = np.bincount(self.at, minlength=len(self.codes)).tolist()
+        found = Counter({code: n for code, n, w in zip(self.codes, times, self.why, strict=True) if w == why and n})
+        return {code or "blank": n for code, n in found.most_common()}
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
-        return {"answers": self.total, "missing": dict(self.missing), "off scale": dict(self.off_scale)}
+        return {"answers": self.total, "missing": self.missing, "off scale": self.off_scale}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +122,10 @@ class Side:
         for key, coded in self.answers.items():
             some = coded.where(keep[coded.person])
             answers[key] = Coded(number[some.person], some.draw, some.option)
+        left = {key: found.where(keep, number) for key, found in self.left.items()}
         groups = {g: values[keep] for g, values in self.groups.items()}
         ids = tuple(i for i, k in zip(self.ids, keep.tolist(), strict=True) if k)
-        return replace(self, ids=ids, weight=self.weight[keep], groups=groups, answers=answers)
+        return replace(self, ids=ids, weight=self.weight[keep], groups=groups, answers=answers, left=left)
 
 
 def side_of(
@@ -136,23 +166,23 @@ def rows_of(raw: Answers, item: Item, human: bool) -> Rows | None:
 
 def _coded(rows: Rows, item: Item, human: bool, raw: Answers) -> tuple[Coded, Left]:
     """Each distinct code is judged once: an option, missing, or off the scale. People of weight 0 are not counted on."""
-    codes, at, times = np.unique(rows.code, return_inverse=True, return_counts=True)
+    codes, at = np.unique(rows.code, return_inverse=True)
+    at = at.ravel()
     option = np.full(len(codes), -1, dtype=np.int64)
-    missing: Counter[str] = Counter()
-    off: Counter[str] = Counter()
+    why = []
     place = {value: k for k, value in enumerate(item.options)}
-    for k, (code, n) in enumerate(zip(codes.tolist(), times.tolist(), strict=True)):
+    for k, code in enumerate(codes.tolist()):
         written = item.recode.get(code, code) if human else code
         number = number_of(written)
         if number in place and code not in item.missing:
             option[k] = place[number]
-        elif code in item.missing or code.casefold() in BLANK or _negative(number, item):
-            missing[code or "blank"] += n
+            why.append("")
         else:
-            off[code] += n
+            gone = code in item.missing or code.casefold() in BLANK or _negative(number, item)
+            why.append("missing" if gone else "off")
     keep = (option[at] >= 0) & (raw.weight[rows.person] > 0)
     found = Coded(rows.person, rows.draw, option[at]).where(keep)
-    return found, Left(len(rows.code), dict(missing.most_common()), dict(off.most_common()))
+    return found, Left(rows.person, at, tuple(codes.tolist()), tuple(why))
 
 
 def _negative(number: float | None, item: Item) -> bool:
