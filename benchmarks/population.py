@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -44,8 +45,9 @@ def memory_of(pid: int) -> int:
     return total
 
 
-def timed(*arguments: str) -> tuple[float, int, str]:
-    """Run the command; (seconds, peak memory in bytes, what it printed)."""
+def timed(*arguments: str) -> tuple[float, float, int, str]:
+    """Run the command; (seconds, seconds of processor time, peak memory in bytes, what it printed)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began, peak, done = time.perf_counter(), [0], threading.Event()
     process = subprocess.Popen([sys.executable, "-m", "deeppersona", *arguments], stdout=subprocess.PIPE, text=True)
 
@@ -60,7 +62,9 @@ def timed(*arguments: str) -> tuple[float, int, str]:
     watcher.join()
     if process.returncode:
         raise SystemExit(f"exit {process.returncode}: {' '.join(arguments)}")
-    return time.perf_counter() - began, peak[0], out
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, worked, peak[0], out
 
 
 def national(folder: Path) -> None:
@@ -94,11 +98,11 @@ def students(folder: Path, numbers: list[int], workers: int) -> None:
     """The whole command for pupils: seconds, memory, quota error, rule violations, doubles."""
     for n in numbers:
         out = folder / f"students-{n}"
-        seconds, peak, printed = timed("population", "--preset", "students", "-n", str(n), "--depth", "40", "--workers", str(workers), "--out", str(out), "--json")
+        seconds, worked, peak, printed = timed("population", "--preset", "students", "-n", str(n), "--depth", "40", "--workers", str(workers), "--out", str(out), "--json")
         r = json.loads(printed.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(
-            f"{n:,} pupils: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each, {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error "
+            f"{n:,} pupils: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each ({1000 * worked / n:.3f} ms of processor time), {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error "
             f"{r['quota_error']:.0f}, {r['violations']} violations in {r['checked']:,} read back, {r['duplicates']['found']} doubles found, {r['duplicates']['replaced']} replaced, {r['failures']} empty",
             flush=True,
         )
@@ -108,11 +112,11 @@ def adults(folder: Path, numbers: list[int], workers: int) -> None:
     """Deep adults of one command: whether the time a person stays the same, and memory flat."""
     for n in numbers:
         out = folder / f"adults-{n}"
-        seconds, peak, printed = timed("population", "--preset", "national", "-n", str(n), "--workers", str(workers), "--out", str(out), "--json")
+        seconds, worked, peak, printed = timed("population", "--preset", "national", "-n", str(n), "--workers", str(workers), "--out", str(out), "--json")
         r = json.loads(printed.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(
-            f"{n:,} adults, depth 220: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each, {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error {r['quota_error']:.0f}, "
+            f"{n:,} adults, depth 220: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each ({1000 * worked / n:.3f} ms of processor time), {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error {r['quota_error']:.0f}, "
             f"{r['duplicates']['found']} doubles, {r['violations']} contradictions in {r['checked']:,} checked",
             flush=True,
         )

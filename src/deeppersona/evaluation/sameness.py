@@ -7,6 +7,7 @@ the later ones are set beside them. Numbers of texts are equal, since every one 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,9 @@ def sameness(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ``name_repeated`` is the share of people whose whole name another bears.
     """
     names = [str(t["value"]) for r in records for t in r["traits"] if t["path"] == "demographics.name"]
+    borne = Counter(names)
     out: dict[str, Any] = {"people": len(records)}
-    out["name_repeated"] = round(sum(names.count(name) > 1 for name in names) / max(len(names), 1), 3)
+    out["name_repeated"] = round(sum(borne[name] > 1 for name in names) / max(len(names), 1), 3)
     for kind in ("portraits", "stories"):
         out[kind] = {"all": measures(_texts(records[:_SAMPLE], kind))}
         later = [r for r in records if r["provenance"]["slot"] >= _FIRST]

@@ -192,8 +192,8 @@ class Inventory(_Frozen):
             raise UsageError("name at least one item")
         scales = [s.model_copy(update={"items": tuple(i for i in s.items if i in wanted),
                                        "reversed": tuple(i for i in s.reversed if i in wanted)}) for s in self.scales]  # fmt: skip
-        return self.model_copy(update={
-            "items": tuple(i for i in self.items if i.id in wanted),
+        return type(self)(**{  # a copy would carry what has been worked out for the whole
+            **{name: getattr(self, name) for name in type(self).model_fields}, "items": tuple(i for i in self.items if i.id in wanted),
             "scales": tuple(s for s in scales if s.items),
             "composites": tuple(c for c in self.composites if set(c.asks) <= wanted),
             "limits": tuple(x for x in self.limits if set(x.items) <= wanted),
