@@ -2,6 +2,7 @@
 
     python benchmarks/survey.py ipip --data DATA       # 5,000 adults against the half the model was not built on
     python benchmarks/survey.py values --data DATA     # ten items, countries left out of the fit
+    python benchmarks/survey.py persons                # who answers what within countries
     python benchmarks/survey.py speed                  # 10,000 people, 50 items, start to file
 
 DATA holds the files that tools/fit_ipip.py and tools/fit_wvs.py name. The norms of personality by age and sex in the engine were
@@ -133,13 +134,13 @@ def _cells(ours: Floats, age: Numbers, sex: Numbers, theirs: Floats, hage: Numbe
     return float(total / weight)
 
 
-def _distances(p: Floats, q: Floats) -> tuple[float, float, float]:
-    """KS, Wasserstein (range scaled to 1) and Jensen-Shannon divergence (bits) of two lists of shares."""
+def _distances(p: Floats, q: Floats) -> tuple[float, float, float, float]:
+    """KS, Wasserstein (range scaled to 1), Jensen-Shannon divergence (bits) of two lists of shares, and KS by 1-4, 5, 6-10 of ten."""
     gap = np.abs(np.cumsum(p - q))[:-1]
     m = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         js = 0.5 * (np.where(p > 0, p * np.log2(p / m), 0).sum() + np.where(q > 0, q * np.log2(q / m), 0).sum())
-    return float(gap.max()), float(gap.mean()), float(js)
+    return float(gap.max()), float(gap.mean()), float(js), float((gap[1:3] if len(gap) == 4 else gap).max())
 
 
 def _grouped(item: str, codes: Floats, options: tuple[int, ...]) -> Floats:
@@ -149,16 +150,20 @@ def _grouped(item: str, codes: Floats, options: tuple[int, ...]) -> Floats:
 
 
 def values(data: Path, each: int = 150, folds: int = 4, most: int = 40) -> dict[str, Any]:
-    """Distances to people of countries that the model never saw, of grounded answers, baselines, the floor and the average country."""
+    """Distances to people of countries that the model never saw.
+
+    Of grounded answers, baselines, the floor (two samples of people of the country, as many as personas), the average country, and
+    of two models of a country's shares without any persons: on the place on the map alone, and the one behind the grounded. ``ten
+    chances`` are the same personas under ten seeds together: little sampling noise is left.
+    """
     import fit_wvs
 
     inventory = read_inventory("wvs-iw10")
-    at = {i.id: k for k, i in enumerate(inventory.items)}
-    seen = fit_wvs.shares(data)
+    at, seen = {i.id: k for k, i in enumerate(inventory.items)}, fit_wvs.shares(data)
     codes = sorted(set.intersection(*(set(s) for s in seen.values())))
     rng = np.random.default_rng(3)
     codes = [codes[i] for i in rng.permutation(len(codes))[:most]]
-    tally: dict[str, dict[str, list[tuple[float, float, float]]]] = {item: {} for item in seen}
+    tally: dict[str, dict[str, list[tuple[float, ...]]]] = {item: {} for item in seen}
     plane: list[tuple[Floats, Floats]] = []
     for fold in range(folds):
         left = codes[fold::folds]
@@ -166,42 +171,104 @@ def values(data: Path, each: int = 150, folds: int = 4, most: int = 40) -> dict[
         records = _records(each * len(left), left, 20 + fold)
         whose = [next(t["value"] for t in r["traits"] if t["path"] == "demographics.country") for r in records]
         mine = Grounded(inventory, 1, model)
-        grounds = mine.people(records)
-        told = {"grounded": mine.codes(grounds)}
+        told = {"grounded": mine.codes(mine.people(records))}
         other = ShuffledCountry(inventory, 1, model, codes)
         told["shuffled country"] = other.codes(other.people(records))
-        for code in left:
-            rows = np.array([w == code for w in whose])
-            plane.append((_plane(data, inventory, told["grounded"][rows]), fit_wvs.place(code)[:2]))
-            for item, shares in seen.items():
-                people = shares[code]
-                options = inventory.values(item)
-                train = np.mean([p for c, p in shares.items() if c not in left], axis=0)
-                n = int(rows.sum())
-                flat = _grouped(item, np.repeat(options, 100).astype(float), options)
-                floor = _distances(rng.multinomial(n, people) / n, rng.multinomial(n, people) / n)
-                for name, p in (
-                    *((who, _grouped(item, answers[rows, at[item]].astype(float), options)) for who, answers in told.items()),
-                    ("average country", train), ("uniform", flat),
-                ):  # fmt: skip
+        luck = [Grounded(inventory, seed, model) for seed in range(2, 12)]
+        ten = np.stack(
+            [one.codes(one.people(records)) for one in luck]
+        )  # the same people, other chance: little of it is left
+        rows = {code: np.array([w == code for w in whose]) for code in left}
+        plane += [(_plane(data, inventory, told["grounded"][rows[code]]), fit_wvs.place(code)) for code in left]
+        for item, shares in seen.items():
+            options = inventory.values(item)
+            without = _without_persons(item, {c: p for c, p in shares.items() if c not in left}, left, options)
+            for code in left:
+                people, n = shares[code], int(rows[code].sum())
+                found = without[code] | {
+                    who: _grouped(item, answers[rows[code], at[item]].astype(float), options)
+                    for who, answers in told.items()
+                }
+                found["ten chances"] = _grouped(item, ten[:, rows[code], at[item]].ravel().astype(float), options)
+                for name, p in found.items():
                     tally[item].setdefault(name, []).append(_distances(p, people))
+                floor = _distances(rng.multinomial(n, people) / n, rng.multinomial(n, people) / n)
                 tally[item].setdefault("floor", []).append(floor)
     out: dict[str, Any] = {"countries": len(codes), "people each": each, "items": {}}
     for item, names in tally.items():
         out["items"][item] = {name: _named(found) for name, found in names.items()}
     out["all"] = {name: _named([x for item in tally.values() for x in item[name]]) for name in tally["Q57"]}
+    return out | _on_map(plane)
+
+
+def _on_map(plane: list[tuple[Floats, Floats]]) -> dict[str, list[float]]:
+    """How places on the map, (ours, people's) of each country, agree."""
     a, b = np.array([p for p, _ in plane]), np.array([q for _, q in plane])
-    out["map: r of x, y with the countries' own"] = [float(np.corrcoef(a[:, k], b[:, k])[0, 1]) for k in (0, 1)]
-    out["map: mean distance, spread of countries"] = [
-        float(np.hypot(*(a - b).T).mean()),
-        float(np.hypot(*b.std(axis=0))),
-    ]
-    return out
+    return {
+        "map: r of x, y with the countries' own": [float(np.corrcoef(a[:, k], b[:, k])[0, 1]) for k in (0, 1)],
+        "map: mean distance, spread of countries": [
+            float(np.hypot(*(a - b).T).mean()),
+            float(np.hypot(*b.std(axis=0))),
+        ],
+    }
 
 
-def _named(found: list[tuple[float, float, float]]) -> dict[str, float]:
-    ks, wasserstein, js = np.mean(found, axis=0)
-    return {"ks": float(ks), "wasserstein": float(wasserstein), "js divergence": float(js)}
+def _without_persons(
+    item: str, train: dict[str, Floats], left: list[str], options: tuple[int, ...]
+) -> dict[str, dict[str, Floats]]:
+    """By country left out, shares of answers by what knows no persons: models of countries, the average country, chance."""
+    import fit_wvs
+
+    fits = {"map alone": fit_wvs.fitted(train, fit_wvs.MAP, {}), "country model": fit_wvs.fitted(train)}
+    fixed = {"average country": np.mean(list(train.values()), axis=0),
+             "uniform": _grouped(item, np.repeat(options, 100).astype(float), options)}  # fmt: skip
+    return {code: {name: np.diff([0.0, *fit.below(code), 1.0]) for name, fit in fits.items()} | fixed for code in left}
+
+
+def persons(each: int = 300) -> dict[str, Any]:
+    """What being old, a woman, schooled, a believer goes with in a country, and how items go together, in personas' answers.
+
+    Differences of mean answers within countries, in standard deviations of the answers of the country, mean over ten countries;
+    correlations between items within countries.
+    """
+    inventory = read_inventory("wvs-iw10")
+    countries = ["US", "DE", "SE", "PL", "RU", "TR", "NG", "IN", "JP", "BR"]
+    items = ["Q46", "Q57", "Q45", "Q209", "Q164", "Q182", "Q184", "Q254"]
+    at = [k for i in items for k, item in enumerate(inventory.items) if item.id == i]
+    mine = Grounded(inventory, 1)
+    people = mine.people(_records(each * len(countries), countries, 31))
+    answers, where = mine.codes(people)[:, at].astype(float), np.array(people.country)
+    column = people.columns
+    groups = {
+        "55 and over - under 35": (people.age >= 55, people.age < 35), "women - men": (people.sex == 0, people.sex == 1),
+        "much - little schooling": (column["education"] > 0.5, column["education"] < -0.5),
+        "believers - others": (column["believer"] == 1, column["believer"] == 0),
+    }  # fmt: skip
+    gaps: dict[str, list[Floats]] = {name: [] for name in groups}
+    together = []
+    for code in countries:
+        here = where == code
+        for name, (one, other) in groups.items():
+            if min((here & one).sum(), (here & other).sum()) >= 20:
+                gaps[name].append(
+                    (answers[here & one].mean(axis=0) - answers[here & other].mean(axis=0)) / answers[here].std(axis=0)
+                )
+        together.append(np.corrcoef(answers[here], rowvar=False))
+    return {
+        "people of each country": each, "items": items,
+        "differences": {name: dict(zip(items, np.mean(found, axis=0).round(2).tolist(), strict=True)) for name, found in gaps.items()},
+        "correlations": np.mean(together, axis=0).round(2).tolist(),
+    }  # fmt: skip
+
+
+def _named(found: list[tuple[float, ...]]) -> dict[str, float]:
+    ks, wasserstein, js, coarse = np.mean(found, axis=0)
+    return {
+        "ks": float(ks),
+        "wasserstein": float(wasserstein),
+        "js divergence": float(js),
+        "ks in three groups": float(coarse),
+    }
 
 
 def _plane(data: Path, inventory: Inventory, codes: NDArray[np.int64]) -> Floats:
@@ -237,12 +304,14 @@ def speed(n: int = 10_000) -> dict[str, Any]:
 def main() -> None:
     """Read the command line, measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["ipip", "values", "speed"])
+    parser.add_argument("what", choices=["ipip", "values", "persons", "speed"])
     parser.add_argument("--data", type=Path, help="folder of the originals")
-    parser.add_argument("-n", type=int, help="people (values: people of each country)")
+    parser.add_argument("-n", type=int, help="people (values, persons: of each country)")
     arguments = parser.parse_args()
     if arguments.what == "speed":
         found = speed(arguments.n or 10_000)
+    elif arguments.what == "persons":
+        found = persons(arguments.n or 300)
     elif arguments.data is None:
         raise SystemExit(f"{arguments.what} needs --data, the folder of the originals")
     else:

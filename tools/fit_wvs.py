@@ -6,11 +6,13 @@ DIR holds ivs_answer_shares_by_country_wave_owid.csv.gz (shares of answers in th
 Our World in Data) and iw_projection_weights_item_means_sds.json (means, spreads and projection of the ten items, Tao et al. 2024).
 Neither is shipped, and no share is: what is written are the coefficients of a model.
 
-Four items have shares (trust, petitions, homosexuality, abortion). Their cut points and what a country's place on the map adds are
-fitted on the probits of the cumulative shares. For the others means, spreads and the loadings L = W (W'W)^-1 that belong to
-the projection W are what is known: shares of all people are those of greatest entropy with that mean and spread, and a country's
-mean moves along L. Effects of faith, age, schooling and the like *within* countries are our approximations (``WITHIN``), with the
-person's own place on the map at the loading that the projection gives it.
+Four items have shares (trust, petitions, homosexuality, abortion). Their cut points, and what a country adds to where its people
+stand and how far they are apart, are fitted on the cumulative shares, ridge and predictors chosen by leaving countries out: the place
+on the map with squares and product, main languages, Catholic and Protestant shares, East and South Asia, decades of communist rule.
+For the others means, spreads and the loadings L = W (W'W)^-1 that belong to the projection W are what is known: shares of all
+people are those of greatest entropy with that mean and spread, and a country's mean moves along L. Effects of faith, age, schooling
+and the like *within* countries are our approximations (``WITHIN``), with the person's own place on the map at the loading that the
+projection gives it; they order people among compatriots and leave the country as it is (simulation.response).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import argparse
 import csv
 import gzip
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -28,41 +31,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeppersona.errors import UsageError
-from deeppersona.facts.tables import Country, shipped_facts
-from deeppersona.schema import vocabulary as v
+from deeppersona.facts.tables import shipped_facts
+from deeppersona.simulation.grounds import country_features
 
 Floats = NDArray[np.float64]
-OUT = (
-    Path(__file__).resolve().parent.parent
-    / "src"
-    / "deeppersona"
-    / "simulation"
-    / "inventories"
-    / "wvs-iw10.model.toml"
-)
+INVENTORIES = Path(__file__).resolve().parent.parent / "src" / "deeppersona" / "simulation" / "inventories"
+OUT = INVENTORIES / "wvs-iw10.model.toml"
 SHARES, PROJECTION = "ivs_answer_shares_by_country_wave_owid.csv.gz", "iw_projection_weights_item_means_sds.json"
 SINCE = 2008  # waves from then on; a country's last one counts
-PLACE = ("country_x", "country_y", "country_xx", "country_xy", "country_yy")
+# What a country is fitted on: feature, unit, and how dearly a coefficient is bought (ridge).
+PREDICTORS: dict[str, tuple[float, float]] = {
+    "country_x": (1.5, 0.001), "country_y": (1.5, 0.001), "country_xx": (2.25, 0.05), "country_xy": (2.25, 0.05),
+    "country_yy": (2.25, 0.05), "country_english": (1.0, 0.03), "country_iberian": (1.0, 0.03), "country_russian": (1.0, 0.03),
+    "country_catholic": (1.0, 0.03), "country_protestant": (1.0, 0.03), "country_east_asia": (1.0, 0.03),
+    "country_south_asia": (1.0, 0.03), "country_communist": (1.0, 0.03),
+}  # fmt: skip
+WIDTH = {name: (PREDICTORS[name][0], 0.05)
+         for name in ("country_x", "country_y", "country_communist", "country_east_asia", "country_catholic")}  # fmt: skip
+MAP = {name: PREDICTORS[name] for name in ("country_x", "country_y", "country_xx", "country_xy", "country_yy")}
 CODES = {"a008": "Q46", "a165": "Q57", "e018": "Q45", "e025": "Q209", "f063": "Q164", "f118": "Q182", "f120": "Q184",
          "g006": "Q254", "y002": "Y002", "y003": "Y003"}  # fmt: skip
 RANGES = {"Q46": (1, 4), "Q45": (1, 3), "Q164": (1, 10), "Q254": (1, 4), "Y002": (1, 3), "Y003": (-2, 2)}
-# Within countries, in standard deviations of the propensity, up with the code of the answer; besides the place on the map.
+# Within countries, in standard deviations of the propensity, up with the code of the answer; besides the place on the map. Faith on
+# homosexuality, and abortion alike: between what believers and others differ in the United States (66% and 88% accept it, .76) and in
+# Sweden (hardly; Pew Research Center 2020).
 WITHIN: dict[str, dict[str, float]] = {
     "Q45": {"age": -0.06, "education": 0.04},
     "Q46": {"income": -0.15, "partnered": -0.22, "unemployed": 0.30, "neuroticism": 0.20, "extraversion": -0.10},
     "Q57": {"education": -0.08, "income": -0.06, "agreeableness": -0.10, "neuroticism": 0.05},
     "Q164": {"believer": 1.10, "muslim": 0.35, "female": 0.12, "age": 0.06},
-    "Q182": {"believer": -0.25, "muslim": -0.20, "female": 0.13, "age": -0.12, "openness": 0.08, "urban": 0.05},
-    "Q184": {"believer": -0.28, "female": 0.02, "age": -0.04, "openness": 0.05, "urban": 0.05},
+    "Q182": {"believer": -0.45, "muslim": -0.20, "female": 0.13, "age": -0.12, "openness": 0.08, "urban": 0.05},
+    "Q184": {"believer": -0.45, "female": 0.02, "age": -0.04, "openness": 0.05, "urban": 0.05},
     "Q209": {"education": -0.14, "openness": -0.08, "extraversion": -0.05, "urban": -0.03},
     "Q254": {"age": -0.08, "believer": -0.10, "education": 0.03},
 }
 PERMISSIVE = 0.45  # what homosexuality and abortion share besides (minor factor)
-_SPREAD, _X, _Y = (
-    1.25,
-    1.81,
-    1.61,
-)  # of people about their country on the map; map units to factor scores (Tao et al. 2024)
+_SPREAD = 1.25  # of people about their country on the map
+_X, _Y = 1.81, 1.61  # map units to factor scores (Tao et al. 2024)
 # Shares of all people who choose each quality, and shares that name each aim first: our approximations, of which Y002 and Y003 have
 # the mean that is known.
 QUALITIES = {"Q7": 0.72, "Q8": 0.47, "Q9": 0.50, "Q10": 0.62, "Q11": 0.19, "Q12": 0.62, "Q13": 0.36, "Q14": 0.37, "Q15": 0.35,
@@ -138,25 +143,9 @@ def projection(folder: Path) -> tuple[dict[str, tuple[float, float]], dict[str, 
 
 
 def place(code: str) -> Floats:
-    """A country's place on the map as features, (5,)."""
-    country = shipped_facts().countries[code]
-    x, y = (shipped_facts().figure(country, k).value for k in ("iw_x", "iw_y"))
-    return np.array([x, y, x * x, x * y, y * y])
-
-
-def typical(code: str) -> dict[str, float]:
-    """What features that are not centred in a country come to there on average."""
-    facts = shipped_facts()
-    country: Country = facts.countries[code]
-    religion = facts.religion(country)
-    by: dict[str, float] = dict.fromkeys(v.RELIGION, 0.0)
-    for row, share in zip(religion.rows, religion.share, strict=True):
-        by[row["religion"]] = by.get(row["religion"], 0.0) + float(share)
-    people = facts.age_sex_education(country)[0][18:].sum(axis=(1, 2))
-    age = float((np.average(np.arange(18, 18 + len(people)), weights=people) - 45) / 18)
-    urban = 2 * facts.figure(country, "urban_share").value - 1
-    return {"believer": 1 - by["none"], "muslim": by["muslim"], "age": age, "urban": urban, "partnered": 0.6,
-            "self_expression": -0.18 * age / _SPREAD, "secular": -0.16 * age / _SPREAD}  # fmt: skip
+    """A country's place on the map, (2,)."""
+    told = country_features(code)
+    return np.array([told["country_x"], told["country_y"]])
 
 
 def own_place(loading: tuple[float, float]) -> dict[str, float]:
@@ -164,33 +153,67 @@ def own_place(loading: tuple[float, float]) -> dict[str, float]:
     return {"self_expression": loading[0] * _SPREAD / _X, "secular": loading[1] * _SPREAD / _Y}
 
 
-def offset(loads: dict[str, float], code: str) -> float:
-    """What the people of a country add to the propensity on average."""
-    mean = typical(code)
-    return sum(w * mean.get(name, 0.0) for name, w in loads.items())
+@dataclass(frozen=True)
+class CountryFit:
+    """Cut points (cuts,), what features of a country add to where its people stand, and to the logarithm of their spread."""
+
+    cuts: Floats
+    where: dict[str, float]
+    wide: dict[str, float]
+
+    def below(self, code: str) -> Floats:
+        """Shares of a country's people below each cut, (cuts,)."""
+        told = country_features(code)
+        middle, wide = (sum(w * told[name] for name, w in of.items()) for of in (self.where, self.wide))
+        return np.asarray(_cdf((self.cuts - middle) * np.exp(-wide)))
 
 
-def fitted(seen: dict[str, Floats], loads: dict[str, float]) -> tuple[Floats, Floats]:
-    """Cut points and what a country's place adds, (cuts,) and (5,), from shares (options,) by country.
+def _columns(codes: Sequence[str], predictors: Mapping[str, tuple[float, float]]) -> Floats:
+    """Predictors of countries in their units, (countries, predictors)."""
+    rows = [[country_features(c)[name] / unit for name, (unit, _) in predictors.items()] for c in codes]
+    return np.array(rows).reshape(len(codes), len(predictors))
 
-    Least squares on probits of cumulative shares, reweighted so that misses count as shares.
+
+def fitted(
+    seen: Mapping[str, Floats], predictors: Mapping[str, tuple[float, float]] = PREDICTORS,
+    width: Mapping[str, tuple[float, float]] = WIDTH,
+) -> CountryFit:  # fmt: skip
+    """Fit shares (options,) by country: Phi((cut - where) exp(-wide)) below each cut, by Gauss and Newton.
+
+    Misses count by their size rather than their square (weights 1 / sqrt(miss^2 + .1^2)): some countries are far off whatever one
+    fits, and the rest should not bend to them. Two options leave no room for a spread.
     """
     codes = sorted(seen)
-    f = np.array([place(c) for c in codes])
-    shift = np.array([offset(loads, c) for c in codes])
-    below = np.array([np.cumsum(seen[c])[:-1] for c in codes]).clip(0.004, 0.996)
-    z, cuts = _probit(below) + shift[:, None], below.shape[1]
-    x = np.zeros((len(codes), cuts, cuts + f.shape[1]))
-    x[:, np.arange(cuts), np.arange(cuts)] = 1.0
-    x[:, :, cuts:] = -f[:, None, :]
-    a, target = x.reshape(-1, x.shape[2]), z.ravel()
-    weight = np.ones(len(a))
-    ridge = np.diag([0.0] * (cuts + 2) + [0.02 * len(codes)] * (f.shape[1] - 2))
-    for _ in range(8):
-        coefficients = np.linalg.solve(a.T @ (weight[:, None] * a) + ridge * weight.mean(), a.T @ (weight * target))
-        at = (a @ coefficients) - np.repeat(shift, cuts)
-        weight = np.exp(-(at**2)) + 0.05
-    return np.sort(coefficients[:cuts]), coefficients[cuts:]
+    below = np.array([np.cumsum(seen[c])[:-1] for c in codes])
+    (n, cuts), width = below.shape, width if below.shape[1] > 1 else {}
+    x, w = _columns(codes, predictors), _columns(codes, width)
+    dearly = [1e-8] * cuts + [r for _, r in predictors.values()] + [r for _, r in width.values()]
+    ridge = np.diag(dearly) * 0.03 * below.size
+    at = np.concatenate([_probit(below.mean(axis=0).clip(0.005, 0.995)), np.zeros(x.shape[1] + w.shape[1])])
+    for _ in range(40):
+        c, b, s = np.split(at, [cuts, cuts + x.shape[1]])
+        narrow = np.exp(-w @ s)[:, None]
+        z = (c - (x @ b)[:, None]) * narrow
+        miss, density = below - _cdf(z), np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+        slope = np.zeros((n, cuts, len(at)))
+        slope[:, np.arange(cuts), np.arange(cuts)] = density * narrow
+        slope[:, :, cuts : cuts + x.shape[1]] = -(density * narrow)[:, :, None] * x[:, None, :]
+        slope[:, :, cuts + x.shape[1] :] = -(density * z)[:, :, None] * w[:, None, :]
+        a, weight = slope.reshape(below.size, -1), (1.0 / np.sqrt(miss**2 + 0.1**2)).ravel()
+        weight /= weight.mean()
+        step = np.linalg.solve(
+            a.T @ (weight[:, None] * a) + ridge + 1e-3 * np.eye(len(at)), a.T @ (weight * miss.ravel()) - ridge @ at
+        )
+        at = at + step.clip(-0.5, 0.5)
+        at[:cuts] = np.sort(at[:cuts])
+        if np.abs(step).max() < 1e-6:
+            break
+    c, b, s = np.split(at, [cuts, cuts + x.shape[1]])
+    return CountryFit(c, _per_unit(predictors, b), _per_unit(width, s))
+
+
+def _per_unit(predictors: Mapping[str, tuple[float, float]], found: Floats) -> dict[str, float]:
+    return {name: float(b) / unit for (name, (unit, _)), b in zip(predictors.items(), found, strict=True)}
 
 
 def entropy(low: int, high: int, mean: float, sd: float) -> Floats:
@@ -235,15 +258,8 @@ def moved(p: Floats, low: int, mean: Floats, within: float) -> tuple[Floats, flo
 def spread_out(cuts: Floats) -> Floats:
     """Nine cut points of ten answers from the four between the groups 1, 2-4, 5, 6-9, 10: groups in equal parts of people."""
     edges = _cdf(cuts)
-    inner = [
-        edges[0],
-        *np.linspace(edges[0], edges[1], 4)[1:-1],
-        edges[1],
-        edges[2],
-        *np.linspace(edges[2], edges[3], 5)[1:-1],
-        edges[3],
-    ]
-    return np.asarray(_probit(np.array(inner).clip(1e-5, 1 - 1e-5)))
+    inner = np.concatenate([np.linspace(edges[0], edges[1], 4), np.linspace(edges[2], edges[3], 5)])
+    return np.asarray(_probit(inner.clip(1e-5, 1 - 1e-5)))
 
 
 def _noise(loads: dict[str, float], minor: float = 0.0) -> float:
@@ -257,27 +273,24 @@ def fit(folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
     items: dict[str, Any] = {}
     known = shares(folder)
     for item, seen in known.items():
+        found = fitted({c: p for c, p in seen.items() if c not in without})
+        away = float(np.mean([_where(found, c) for c in seen if c not in without]))
+        cuts = spread_out(found.cuts - away) + away if len(found.cuts) == 4 else found.cuts
         minor = PERMISSIVE if item in ("Q182", "Q184") else 0.0
-        loads = WITHIN[item] | own_place(loadings[item])
-        cuts, world = fitted({c: p for c, p in seen.items() if c not in without}, loads)
-        items[item] = _item(
-            spread_out(cuts) if len(cuts) == 4 else cuts, loads, dict(zip(PLACE, world, strict=True)), minor
-        )
+        items[item] = _item(cuts, WITHIN[item] | own_place(loadings[item]), minor)
+        items[item] |= {"country": _rounded(found.where)} | ({"spread": _rounded(found.wide)} if found.wide else {})
     codes = sorted({c for seen in known.values() for c in seen} - set(without))
     scores = np.array([((place(c)[0] - 0.38) / _X, (place(c)[1] + 0.01) / _Y) for c in codes])
     for item in ("Q45", "Q46", "Q164", "Q254"):
         mean, sd = moments[item]
         low, high = RANGES[item]
-        loads = WITHIN[item] | own_place(loadings[item])
         p = entropy(low, high, mean, sd)
         means = mean + sd * scores @ np.array(loadings[item])
-        within = 1.0
-        cuts, slope = moved(p, low, means, within)
+        cuts, slope = moved(p, low, means, 1.0)
         direct = {"country_x": slope * sd * loadings[item][0] / _X, "country_y": slope * sd * loadings[item][1] / _Y}
         cuts = cuts + slope * sd * float(scores.mean(axis=0) @ np.array(loadings[item]))
         a = slope * sd * (loadings[item][0] * -0.38 / _X + loadings[item][1] * 0.01 / _Y)
-        away = float(np.mean([offset(loads, c) for c in codes]))
-        items[item] = _item(cuts - a + away, loads, direct)
+        items[item] = _item(cuts - a, WITHIN[item] | own_place(loadings[item])) | {"country": _rounded(direct)}
     _qualities(items, loadings["Y003"])
     items |= {"Q154": {}, "Q155": {}}  # Q155 is the second choice of the ranking that Q154 begins
     return {
@@ -289,9 +302,18 @@ def fit(folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _item(cuts: Floats, loads: dict[str, float], world: dict[str, float], minor: float = 0.0) -> dict[str, Any]:
+def _where(found: CountryFit, code: str) -> float:
+    told = country_features(code)
+    return sum(w * told[name] for name, w in found.where.items())
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {k: round(float(w), 3) for k, w in values.items() if abs(w) >= 0.0005}
+
+
+def _item(cuts: Floats, loads: dict[str, float], minor: float = 0.0) -> dict[str, Any]:
     body: dict[str, Any] = {"thresholds": [round(float(c), 3) for c in cuts]}
-    body["loads"] = {k: round(float(w), 3) for k, w in {**loads, **world}.items() if abs(w) >= 0.0005}
+    body["loads"] = _rounded(loads)
     body["noise"] = round(_noise(loads, minor), 3)
     if minor:
         body["minor"] = [minor]
@@ -309,7 +331,8 @@ def _qualities(items: dict[str, Any], loading: tuple[float, float]) -> None:
         if item == "Q15":
             loads |= {"believer": -0.9, "muslim": -0.4}
             cut -= 0.9 * 0.85 + 0.4 * 0.22
-        items[item] = _item(np.array([cut]), loads, world)
+        items[item] = _item(np.array([cut]), loads)
+        items[item]["loads"] |= _rounded(world)
 
 
 def _aims(loading: tuple[float, float]) -> dict[str, Any]:
@@ -348,6 +371,7 @@ def written(model: dict[str, Any]) -> str:
         out += ["", f"[items.{item}]", "thresholds = [" + ", ".join(f"{c:.3f}" for c in body["thresholds"]) + "]",
                 f"loads = {table(body['loads'])}", f"noise = {body['noise']}"]  # fmt: skip
         out += [f"minor = {body['minor']}"] if "minor" in body else []
+        out += [f"{key} = {table(body[key])}" for key in ("country", "spread") if key in body]
     for first, options in model["choices"].items():
         out += ["", f"[choices.{first}]"]
         out += [
@@ -365,9 +389,8 @@ def main() -> None:
     arguments = parser.parse_args()
     model = fit(arguments.originals)
     arguments.out.write_text(written(model), "utf-8")
-    print(
-        f"{sum(len(seen) for seen in shares(arguments.originals).values())} country shares; written to {arguments.out}"
-    )
+    count = sum(len(seen) for seen in shares(arguments.originals).values())
+    print(f"{count} country shares; written to {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from deeppersona.runtime.seed import Dice, Ints, label_key
 from deeppersona.schema.inventory import Inventory
 from deeppersona.simulation.grounded import Grounded
-from deeppersona.simulation.grounds import FEATURES, Grounds, Record
+from deeppersona.simulation.grounds import FEATURES, NO_COUNTRY, PARTNERED, Grounds, Record, compatriots
 from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form
 from deeppersona.simulation.response import ResponseModel
 
@@ -131,6 +131,9 @@ class NoPersona(Grounded):
     def people(self, records: Sequence[Record]) -> Grounds:
         """People alike in everything; personality and what else bears on answers is drawn."""
         found = super().people([{"id": r["id"], "traits": []} for r in records])
-        columns = {name: found.dice.normal(f"no persona/{name}") if name.endswith("expression") else 0.0 * found.columns[name]
+        columns = {name: found.dice.normal(f"no persona/{name}") if name in ("self_expression", "secular") else 0.0 * found.columns[name]
                    for name in FEATURES} | {t: found.columns[t] for t in FEATURES[:5]}  # fmt: skip
+        believer, muslim, _ = compatriots(NO_COUNTRY).faith[0]
+        for name, share in (("believer", believer), ("muslim", muslim), ("partnered", PARTNERED)):
+            columns[name] = np.full(len(found), share)
         return Grounds(found.ids, found.country, found.age, found.sex, found.raw, columns, found.assumed, found.dice)

@@ -15,7 +15,7 @@ from deeppersona.runtime.seed import Dice, Floats, Ints
 from deeppersona.schema.inventory import Inventory, Limit, Ranking
 from deeppersona.simulation.grounds import Grounds, Record, grounds
 from deeppersona.simulation.respondent import Answered, Form
-from deeppersona.simulation.response import ResponseModel, response_model, root, weighed
+from deeppersona.simulation.response import ResponseModel, normal_cdf, response_model, root, weighed
 
 
 class Grounded:
@@ -49,13 +49,24 @@ class Grounded:
         out = np.zeros(y.shape, dtype=np.int64)
         for k, item in enumerate(inventory.items):
             values = np.array(inventory.values(item.id))
-            if len(model.cuts[k]):
+            if item.id in model.country:
+                out[:, k] = values[self._among_compatriots(k, people, y[:, k])]
+            elif len(model.cuts[k]):
                 out[:, k] = values[np.searchsorted(model.cuts[k], y[:, k])]
         places = {item.id: k for k, item in enumerate(inventory.items)}
         for limit in inventory.limits:
             self._keep_to(limit, [places[i] for i in limit.items], y, out)
         for ranking in inventory.rankings:
             self._rank(ranking, [places[i] for i in ranking.items], people, draw, out)
+        return out
+
+    def _among_compatriots(self, k: int, people: Grounds, y: Floats) -> Ints:
+        """Places of the options (people,) that propensities (people,) come to, by the cut points of each person's country."""
+        codes = np.array(people.country)
+        out = np.zeros(len(y), dtype=np.int64)
+        for code in sorted(set(people.country)):
+            rows = np.flatnonzero(codes == code)
+            out[rows] = np.searchsorted(self.model.cuts_in(k, code), y[rows])
         return out
 
     def propensities(self, people: Grounds, draw: int = 0) -> Floats:
@@ -122,13 +133,4 @@ def _drawn(dice: Dice, label: str, draw: int, stability: float) -> Floats:
 def _gumbel(dice: Dice, label: str, draw: int, stability: float) -> Floats:
     """Standard Gumbel numbers of people, steady over askings as ``_drawn`` is: by way of the normal distribution."""
     z = _drawn(dice, label, draw, stability)
-    return np.asarray(-np.log(-np.log(_normal_cdf(z).clip(1e-12, 1 - 1e-12))))
-
-
-def _normal_cdf(z: Floats) -> Floats:
-    """The normal distribution function, to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
-    x = np.abs(z) / np.sqrt(2.0)
-    t = 1.0 / (1.0 + 0.3275911 * x)
-    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    half = 0.5 * poly * np.exp(-x * x)
-    return np.asarray(np.where(z >= 0, 1.0 - half, half))
+    return np.asarray(-np.log(-np.log(normal_cdf(z).clip(1e-12, 1 - 1e-12))))

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from deeppersona.facts.tables import Facts, shipped_facts
-from deeppersona.generation.latents import personality
+from deeppersona.facts.tables import Country, Facts, shipped_facts
+from deeppersona.generation.cells import AGE, EDUCATION, SEX, URBAN
+from deeppersona.generation.core import country_model
+from deeppersona.generation.latents import draw_values, personality
 from deeppersona.runtime.seed import Dice, Floats, Ints, label_key
 from deeppersona.schema import vocabulary as v
 
@@ -23,10 +25,30 @@ FEATURES = (
 are 1 or -1; ``believer``, ``muslim``, ``partnered`` and ``unemployed`` 1 or 0; ``self_expression`` and ``secular`` are how far
 somebody stands from their country on the Inglehart-Welzel map, in standard deviations; ``country_*`` are the country's own
 coordinates, their squares and product; ``development`` its income a head."""
+PLACE_FEATURES = (
+    "country_x", "country_y", "country_xx", "country_xy", "country_yy", "development", "country_english", "country_iberian",
+    "country_russian", "country_catholic", "country_protestant", "country_east_asia", "country_south_asia", "country_communist",
+)  # fmt: skip
+"""What a model may say of a country's people together: the place on the map, its squares and product, income a head, the shares
+who speak English, Spanish or Portuguese, or Russian at home, who are Catholic or Protestant; and 1 or 0: East Asia, South and
+South-East Asia, decades of communist rule (the cultural zones of Inglehart and Baker 2000, as far as the facts have them)."""
 NO_COUNTRY = ""
 _ADULT = 18
 _VALUES = ("survival_to_self_expression", "traditional_to_secular")
 _SPREAD = 1.25  # of people about their country on the map, see generation.latents
+_COMMUNIST = frozenset([
+    "AL", "AM", "AZ", "BA", "BG", "BY", "CN", "CU", "CZ", "EE", "GE", "HR", "HU", "KG", "KH", "KP", "KZ", "LA", "LT", "LV", "MD", "ME",
+    "MK", "MN", "PL", "RO", "RS", "RU", "SI", "SK", "TJ", "TM", "UA", "UZ", "VN", "XK",
+])  # fmt: skip
+_SPEECH = {
+    "country_english": ("English",),
+    "country_iberian": ("Spanish", "Portuguese"),
+    "country_russian": ("Russian",),
+}
+_BRANCH = {"country_catholic": ("Catholic",), "country_protestant": ("Protestant", "Anglican")}
+_LAND = {"country_east_asia": ("east_asia",), "country_south_asia": ("south_asia", "southeast_asia")}
+PARTNERED = 0.6  # of adults of the world, roughly
+_WORLD_FAITH = (0.84, 0.24)  # believers and Muslims, of all people (Pew Research Center 2012)
 _WANTED = frozenset(
     [f"demographics.{k}" for k in ("country", "age", "sex", "education", "urban", "income", "religion", "marital_status",
                                    "employment_status")]
@@ -59,6 +81,102 @@ def place_of(code: str) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     country = facts.countries[code]
     return facts.figure(country, "iw_x").value, facts.figure(country, "iw_y").value, facts.development[code]
+
+
+@lru_cache(maxsize=512)
+def country_features(code: str) -> dict[str, float]:
+    """What a country is, by ``PLACE_FEATURES``; the mean of all countries where it is not known."""
+    facts = shipped_facts()
+    if code not in facts.countries:
+        known = [country_features(c) for c in facts.countries]
+        return {name: float(np.mean([f[name] for f in known])) for name in PLACE_FEATURES}
+    country = facts.countries[code]
+    x, y, development = place_of(code)
+    speech, faith = facts.language(country), facts.religion(country)
+
+    def share(rows: Sequence[Mapping[str, str]], shares: Floats, column: str, words: tuple[str, ...]) -> float:
+        return float(sum(s for row, s in zip(rows, shares, strict=True) if row[column] in words))
+
+    return {
+        "country_x": x, "country_y": y, "country_xx": x * x, "country_xy": x * y, "country_yy": y * y, "development": development,
+        **{name: share(speech.rows, speech.share, "language", words) for name, words in _SPEECH.items()},
+        **{name: share(faith.rows, faith.share, "branch", words) for name, words in _BRANCH.items()},
+        **{name: float(country.region in regions) for name, regions in _LAND.items()},
+        "country_communist": float(code in _COMMUNIST),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Compatriots:
+    """The adults of a country as features.
+
+    ``mean`` (features,) and ``covariance`` (features, features) are of all features but faith, in the order of ``FEATURES``;
+    ``faith`` holds the groups (believer, muslim, share), within which the others are taken to be spread alike.
+    """
+
+    mean: Floats
+    covariance: Floats
+    faith: tuple[tuple[float, float, float], ...]
+
+    def spread(self, loads: Mapping[str, float], chance: float) -> tuple[Floats, Floats, float]:
+        """Means (groups,), shares (groups,) and standard deviation within groups of a propensity, ``chance`` its variance besides."""
+        weight = np.array([loads.get(name, 0.0) for name in FEATURES])
+        middle, within = float(weight @ self.mean), float(weight @ self.covariance @ weight)
+        a, b = loads.get("believer", 0.0), loads.get("muslim", 0.0)
+        means = np.array([middle + a * believer + b * muslim for believer, muslim, _ in self.faith])
+        return means, np.array([share for _, _, share in self.faith]), float(np.sqrt(within + chance))
+
+
+@lru_cache(maxsize=512)
+def compatriots(code: str) -> Compatriots:
+    """The adults of a country, from the tables that people are drawn from; people of the world where it is not known."""
+    facts, norms, n = shipped_facts(), personality(str(_facts().folder)), len(FEATURES)
+    at = {name: k for k, name in enumerate(FEATURES)}
+    mean, covariance = np.zeros(n), np.zeros((n, n))
+    alike, own = np.array([at[t] for t in v.TRAIT_5]), [at["self_expression"], at["secular"]]
+    covariance[own, own] = 1.0
+    if code not in facts.countries:
+        covariance[np.ix_(alike, alike)] = norms.root @ norms.root.T
+        mean[at["partnered"]] = PARTNERED
+        return Compatriots(mean, covariance, ((*_WORLD_FAITH, 1.0),))
+    country = facts.countries[code]
+    cells = country_model(facts, code).cells
+    grown = np.flatnonzero((AGE >= _ADULT) & (len(v.EDUCATION) > EDUCATION) & (cells.weight > 0))
+    weight = cells.weight[grown] / cells.weight[grown].sum()
+    age, sex, level, town = AGE[grown], SEX[grown], EDUCATION[grown], URBAN[grown]
+    (centre, sd), (usual, unlike) = _schooling(code), cells.adult_education
+    schooled = ((level - usual) / max(unlike, 0.5)).clip(-2.5, 2.5)
+    lean = draw_values(lambda _: np.zeros(len(grown)), age, schooled, town, (0.0, 0.0)) / _SPREAD
+    columns = np.zeros((len(grown), n))
+    columns[:, alike] = norms.standardise(norms.mean[age, sex])
+    columns[:, own] = lean
+    columns[:, at["age"]], columns[:, at["female"]] = (age - 45.0) / 18.0, np.where(sex == 0, 1.0, -1.0)
+    columns[:, at["education"]], columns[:, at["urban"]] = (
+        ((level - centre) / sd).clip(-2.5, 2.5),
+        np.where(town == 0, 1.0, -1.0),
+    )
+    mean = weight @ columns
+    covariance += (columns - mean).T @ (weight[:, None] * (columns - mean))
+    about = (weight @ norms.sd[age, sex]) / norms.spread
+    covariance[np.ix_(alike, alike)] += norms.root @ norms.root.T * np.outer(about, about)
+    covariance[at["income"], at["income"]] = 1.0
+    for name, share in _states(facts, country).items():
+        mean[at[name]], covariance[at[name], at[name]] = share, share * (1.0 - share)
+    return Compatriots(mean, covariance, _faiths(facts, country))
+
+
+def _states(facts: Facts, country: Country) -> dict[str, float]:
+    """Shares of adults with a partner and out of work, roughly: as among women of 15 to 49, and as in the labour force."""
+    together, idle = facts.figure(country, "married_women_15_49").value, facts.figure(country, "unemployment").value
+    return {"partnered": together, "unemployed": idle * facts.figure(country, "participation").value}
+
+
+def _faiths(facts: Facts, country: Country) -> tuple[tuple[float, float, float], ...]:
+    """(believer, muslim, share) of people without religion, of Muslims, of all others."""
+    found = facts.religion(country)
+    by = {group: sum(float(s) for row, s in zip(found.rows, found.share, strict=True) if row["religion"] == group)
+          for group in ("none", "muslim")}  # fmt: skip
+    return (0.0, 0.0, by["none"]), (1.0, 1.0, by["muslim"]), (1.0, 0.0, 1.0 - by["none"] - by["muslim"])
 
 
 @dataclass(frozen=True)
@@ -154,7 +272,7 @@ def _circumstances(facts: Sequence[dict[str, Any]], country: Sequence[str]) -> d
     }
     known = _facts().countries
     for i, (f, code) in enumerate(zip(facts, country, strict=True)):
-        level = f.get("demographics.education")
+        level = str(f.get("demographics.education", "")).replace(" ", "_")  # records are worded, the vocabulary is not
         if level in v.EDUCATION and code in known:
             mean, sd = _schooling(code)
             out["education"][i] = min(max((v.EDUCATION.index(level) - mean) / sd, -2.5), 2.5)

@@ -7,6 +7,12 @@ A graded response model (Samejima 1969) in its normal-ogive form. The propensity
 and the answer is the first option below whose cut point y lies. Minor factors and chance are partly the person's own, partly of
 the day: ``*_stability`` is the share of their variance that a second asking finds again.
 
+Where an item has a table ``country``, cut points are of the country. Its people together answer as the model has it for such a
+country: a share Phi((cut - where) exp(-wide)) below each cut, ``where`` and ``wide`` sums of coefficient x feature of the country
+(``country`` and ``spread``). Who among them gives which answer is by the person's place among compatriots: loads, minor factors
+and chance order people, and the cut points by which the country's adults, as the facts have them, split so are found. What a
+country's people are like (faith, age, schooling) is so counted once, in the country, and persons differ within.
+
 Where the model holds ``traits``, the five traits are not the scores of the record but what such scores measure. A score is
 known to the record as observed ones are, with their errors, so that observed scores of its answers must be spread and correlated
 as observed ones are: the standing is F = g / sqrt(reliability) + M d, where g is how far people of that age and sex lie from all
@@ -30,7 +36,7 @@ from deeppersona.errors import UsageError, unknown
 from deeppersona.runtime.seed import Floats
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.inventory import Inventory
-from deeppersona.simulation.grounds import FEATURES, Grounds
+from deeppersona.simulation.grounds import FEATURES, NO_COUNTRY, PLACE_FEATURES, Grounds, compatriots, country_features
 from deeppersona.simulation.inventory import inventory_file
 
 _STABILITIES = ("trait_stability", "minor_stability", "item_stability")
@@ -80,7 +86,9 @@ class ResponseModel:
     """Of each item cut points (options - 1), loads on features and minor factors, and chance.
 
     ``loads`` is (items, features), ``minor`` (items, minor factors), ``noise`` (items,). ``choices`` gives the items of a
-    ranking: for the first item of it, of each option by value (base, loads). ``assumed``: nobody's answers are behind it.
+    ranking: for the first item of it, of each option by value (base, loads). ``country`` and ``spread`` give, by item, what
+    features of a country add to where its people stand and to the logarithm of how far they are apart; items that are not in
+    ``country`` have the same cut points everywhere. ``assumed``: nobody's answers are behind it.
     """
 
     items: tuple[str, ...]
@@ -97,12 +105,53 @@ class ResponseModel:
     choices: Mapping[str, Mapping[int, tuple[float, dict[str, float]]]] = field(default_factory=dict)
     structure: Floats | None = None
     assumed: bool = False
+    country: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    spread: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    _found: dict[tuple[int, str], Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def margins(self, k: int) -> Floats:
         """Shares of the options of the ``k``-th item among people of whom nothing is known, shape (options,)."""
+        if self.items[k] in self.country:
+            return np.diff(np.concatenate([[0.0], self.below(k, NO_COUNTRY), [1.0]]))
         spread = np.sqrt((self.loads[k] ** 2).sum() + (self.minor[k] ** 2).sum() + self.noise[k] ** 2)
         below = [NormalDist().cdf(float(c) / float(spread)) for c in self.cuts[k]]
         return np.diff(np.array([0.0, *below, 1.0]))
+
+    def below(self, k: int, code: str) -> Floats:
+        """Shares of a country's people below each cut of the ``k``-th item, shape (options - 1,), of an item with ``country``."""
+        told = country_features(code)
+        where = sum(w * told[name] for name, w in self.country[self.items[k]].items())
+        wide = sum(w * told[name] for name, w in self.spread.get(self.items[k], {}).items())
+        return normal_cdf((self.cuts[k] - where) * np.exp(-wide))
+
+    def cuts_in(self, k: int, code: str) -> Floats:
+        """Cut points of the ``k``-th item for people of a country, shape (options - 1,); see the module."""
+        if self.items[k] not in self.country:
+            return self.cuts[k]
+        if (k, code) not in self._found:
+            loads = dict(zip(self.features, self.loads[k].tolist(), strict=True))
+            chance = float((self.minor[k] ** 2).sum() + self.noise[k] ** 2)
+            self._found[k, code] = _split(self.below(k, code), *compatriots(code).spread(loads, chance))
+        return self._found[k, code]
+
+
+def _split(below: Floats, means: Floats, shares: Floats, sd: float) -> Floats:
+    """Where groups of people, normal about ``means``, have the shares ``below`` under them, by bisection, shape of ``below``."""
+    low, high = np.full(below.shape, means.min() - 8 * sd), np.full(below.shape, means.max() + 8 * sd)
+    for _ in range(50):
+        middle = (low + high) / 2
+        under = normal_cdf((middle[:, None] - means) / sd) @ shares < below
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+def normal_cdf(z: Floats) -> Floats:
+    """The normal distribution function, to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
+    x = np.abs(z) / np.sqrt(2.0)
+    t = 1.0 / (1.0 + 0.3275911 * x)
+    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    half = 0.5 * poly * np.exp(-x * x)
+    return np.asarray(np.where(z >= 0, 1.0 - half, half))
 
 
 def response_model(inventory: Inventory, name: str | Path | None = None) -> ResponseModel:
@@ -153,6 +202,7 @@ def _built(raw: dict[str, Any]) -> ResponseModel:
     for name in (*features, *(f for options in choices.values() for _, loads in options.values() for f in loads)):
         if name not in FEATURES:
             raise unknown("feature in loads", name, FEATURES)
+    country = _tables(items, "country")
     loads = np.array([[float(of.get(name, 0.0)) for name in features] for of in told]).reshape(
         len(items), len(features)
     )
@@ -172,10 +222,24 @@ def _built(raw: dict[str, Any]) -> ResponseModel:
     found = ResponseModel(
         tuple(items), features, tuple(np.array(body.get("thresholds", ()), dtype=np.float64) for body in items.values()),
         loads, minor, _noise(items, loads, minor, traits), str(raw["source"]), traits, choices=choices,
-        structure=np.array(structure, dtype=np.float64) if len(structure) == len(items) else None,
+        country=country, spread=_tables(items, "spread"), structure=np.array(structure, dtype=np.float64) if len(structure) == len(items) else None,
     )  # fmt: skip
     stability: dict[str, Any] = {key: float(raw[key]) for key in _STABILITIES if key in raw}
     return replace(found, **stability)
+
+
+def _tables(items: Mapping[str, Any], key: str) -> dict[str, dict[str, float]]:
+    """What features of a country add to an item, by item; ValueError where its loads name the country as well."""
+    found = {item: {name: float(w) for name, w in body[key].items()} for item, body in items.items() if key in body}
+    for item, told in found.items():
+        for name in told:
+            if name not in PLACE_FEATURES:
+                raise unknown(f"feature in {key} of {item}", name, PLACE_FEATURES)
+        if key == "spread" and "country" not in items[item]:
+            raise ValueError(f"item {item} has spread and no country; add country = {{}}")
+        if twice := [name for name in items[item].get("loads", {}) if name in PLACE_FEATURES]:
+            raise ValueError(f"item {item} has country, so {twice[0]} belongs there and not in loads")
+    return found
 
 
 def _noise(items: Mapping[str, Any], loads: Floats, minor: Floats, traits: Traits | None) -> Floats:
@@ -204,7 +268,7 @@ def _cut_down(model: ResponseModel, inventory: Inventory) -> ResponseModel:
     return ResponseModel(**{
         **model.__dict__, "items": tuple(i.id for i in inventory.items), "cuts": tuple(model.cuts[k] for k in places),
         "loads": model.loads[pick], "minor": model.minor[pick], "noise": model.noise[pick],
-        "structure": None if model.structure is None else model.structure[pick],
+        "structure": None if model.structure is None else model.structure[pick], "_found": {},
     })  # fmt: skip
 
 
