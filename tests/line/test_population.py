@@ -5,6 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +24,8 @@ from deeppersona.cli.main import cli
 from deeppersona.cli.population import broken_limits, measures
 from deeppersona.errors import DeepPersonaError, UsageError
 from deeppersona.runtime import store
+from tests.population.telling import scripted
+from tests.servers import FaultyServer
 
 PANEL = """
 name = "panel"
@@ -162,6 +170,54 @@ def test_run_again_nothing_changes(run: Path, spec: Path) -> None:
     assert whole(run) == before
 
 
+def told_by_nobody_real(made: Path, spec: Path, out: Path) -> Path:
+    """A population that is made already, told by the shipped double."""
+    shutil.copytree(made, out)
+    told = call("population", spec, "--out", out, "--workers", 1, "--model", "scripted:", "--json")
+    assert told.exit_code == 0, told.output
+    report = json.loads(told.stdout)
+    assert report["telling"]["told"] + report["telling"]["kept"] == 30
+    assert report["usage"]["models"]["scripted:"]["telling"]["calls"] >= 30
+    assert report["stopped"] == ""
+    return out
+
+
+KILLED = """
+import os, signal, sys
+from importlib import import_module
+from deeppersona.cli.main import main
+from deeppersona.runtime import store
+
+store.PART_SIZE = 8
+module, name, left = import_module(sys.argv[1]), sys.argv[2], [int(sys.argv[3])]
+real = getattr(module, name)
+def killed(*words, **named):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*words, **named)
+setattr(module, name, killed)
+sys.argv[1:] = sys.argv[4:]
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no kill -9 here")
+def test_a_merge_that_is_killed_and_run_again_is_the_run_of_one_process(run: Path, spec: Path, tmp_path: Path) -> None:
+    shards = [tmp_path / f"s{k}" for k in (1, 2)]
+    for k, shard in enumerate(shards, 1):
+        assert call("population", spec, "--out", shard, "--shard", f"{k}/2", "--workers", 1).exit_code == 0
+    merging = ["merge", *map(str, shards), "--out", str(tmp_path / "m" / "run"), "--workers", "1"]
+    # While parts are taken over; when all are there and none is looked through; just before the report is written.
+    for module, name, turn in (("runtime.shard", "_take", 3), ("populate", "look_through", 1), ("populate", "write_report", 1)):
+        words = [sys.executable, "-c", KILLED, f"deeppersona.{module}", name, str(turn), *merging]
+        assert subprocess.run(words, capture_output=True).returncode == -signal.SIGKILL
+        assert not (tmp_path / "m" / "run" / "fidelity.json").exists()
+    done = call(*merging)
+    assert done.exit_code == 0, done.output
+    assert whole(tmp_path / "m" / "run") == whole(run)
+
+
 def test_shards_put_together_are_the_run_of_one_process(run: Path, spec: Path, tmp_path: Path) -> None:
     for k in (1, 2, 3):
         made = call("population", spec, "--out", tmp_path / f"s{k}", "--shard", f"{k}/3", "--workers", 1)
@@ -173,6 +229,8 @@ def test_shards_put_together_are_the_run_of_one_process(run: Path, spec: Path, t
         assert made.exit_code == 0, made.output
         assert json.loads(made.stdout)["quota_error"] == 0
         assert whole(tmp_path / "m" / "run") == whole(run)
+    told = whole(told_by_nobody_real(run, spec, tmp_path / "told" / "run"))
+    assert whole(told_by_nobody_real(tmp_path / "m" / "run", spec, tmp_path / "told again" / "run")) == told
     other = json.loads((shards[1] / "spec.json").read_text())
     (shards[1] / "spec.json").write_text(json.dumps({**other, "duplicates": "off"}))
     refused = call("merge", *shards, "--out", tmp_path / "n")
@@ -187,6 +245,10 @@ def test_shards_put_together_are_the_run_of_one_process(run: Path, spec: Path, t
         (["--preset", "panel", "-n", 7], "adds up to 1,000, not to the 7"), (["--preset", "national", "--fail-if", "quota>0"], "did you mean quota_error"),
         (["--preset", "national", "--fail-if", "tv=>3"], "NAME>NUMBER"), (["--preset", "national", "--fail-if", "tv>1e"], "NAME>NUMBER"),
         (["--preset", "national", "--country", "Kenia"], "did you mean Kenya"), (["--preset", "national", "--depth", 5], "depth"),
+        (["--preset", "students", "--model", "scriptd:"], "did you mean scripted"), (["--preset", "students", "--model", "judge=scripted:"], "besides the judge"),
+        (["--preset", "students", "--model", "scripted:", "--shard", "1/2"], "deeppersona merge"), (["--preset", "students", "--estimate"], "--model SPEC"),
+        (["--preset", "students", "--model", "scripted:", "--engine", "ray"], "without --shard and --engine"), (["--preset", "students", "--budget", 2], "--model SPEC"),
+        (["--preset", "students", "--model", "scripted:", "--slot", 3], "leave --model away"), (["--preset", "students", "--model", "openai:m", "--price", "x"], "IN/OUT"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_before_anything_is_made(words: list[Any], told: str, tmp_path: Path) -> None:
@@ -230,3 +292,53 @@ def test_a_broken_limit_ends_with_one(run: Path, spec: Path) -> None:
     )
     assert made.exit_code == 1
     assert "design_effect>=1 (design_effect is" in made.output
+
+
+# --- told by a model -------------------------------------------------------------------------------------------------
+
+
+def student_command(server: FaultyServer, out: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, "-m", "deeppersona", "population", "--preset", "students", "-n", "24", "--country", "KE", "--seed", "5",
+        "--workers", "1", "--model", f"openai:m@{server.url}", "--concurrency", "4", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no kill -9 here")
+def test_killed_while_it_is_told_the_same_command_pays_nothing_twice(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "run"
+    with FaultyServer(model="m", script=scripted, latency=0.02) as server:
+        with subprocess.Popen(student_command(server, out), stdout=subprocess.DEVNULL, start_new_session=True) as process:
+            deadline = time.monotonic() + 120
+            while server.good < 12:
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "it never came to that"
+                time.sleep(0.002)
+            os.killpg(process.pid, signal.SIGKILL)
+        server.latency = 0.0
+        done = subprocess.run(student_command(server, out, "--json"), capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["telling"]["told"] == 24
+        assert server.answered_twice <= 4  # what was on the wire
+        again = subprocess.run(student_command(server, tmp_path / "b" / "run"), capture_output=True, text=True, timeout=120)
+        assert (again.returncode, again.stderr) == (0, "")
+        assert "24 of 24 told by openai:m" in again.stdout
+        assert "25 answers paid for" in again.stdout
+    one, other = (whole(tmp_path / name / "run") for name in "ab")
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name] and name != "usage.json"] == []
+
+
+def test_an_estimate_makes_nobody_and_a_broken_purse_says_so(spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ("population", spec, "--out", out, "--workers", 1, "--model", "scripted:", "--price", "100/100")
+    said = call(*words, "--estimate", "--json")
+    found = json.loads(said.stdout)
+    assert (found["event"], found["pilot"], found["n"]) == ("estimate", 3, 30)
+    assert not list((out / "personas").iterdir())
+    stopped = call(*words, "--budget", found["cost"][1] / 2)
+    assert stopped.exit_code == 1
+    assert "the budget of" in stopped.output
+    assert "people left" in stopped.output
+    refused = call("population", spec, "--out", out, "--workers", 1)
+    assert (refused.exit_code, "add --model" in refused.output) == (2, True)

@@ -127,6 +127,18 @@ if __name__ == "__main__":
 """
 )
 
+POPULATION = (
+    TWO_NODES
+    + """
+if __name__ == "__main__":
+    import subprocess
+    command = [sys.executable, "-m", "deeppersona", *sys.argv[2:], "--out", sys.argv[1], "--engine", "ray", "--address", cluster.address]
+    done = subprocess.run(command, timeout=280)
+    cluster.shutdown()
+    sys.exit(done.returncode)
+"""
+)
+
 
 def driven(script: str, folder: Path, *arguments: str) -> str:
     file = folder / "driver.py"
@@ -160,6 +172,18 @@ def test_the_run_of_two_nodes_is_that_of_one_process_with_a_node_and_the_driver_
     here, there = (whole(tmp_path / name / "run") for name in ("here", "there"))
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == []
+
+
+def test_a_population_made_on_the_cluster_is_that_of_one_process(tmp_path: Path) -> None:
+    """With quotas, doubles and the report; what is made in parts elsewhere is looked through here."""
+    words = ("population", "--preset", "students", "-n", "1100", "--country", "KE", "--seed", "9")
+    driven(POPULATION, tmp_path, str(tmp_path / "there" / "run"), *words)
+    here = [sys.executable, "-m", "deeppersona", *words, "--workers", "1", "--out", str(tmp_path / "here" / "run")]
+    assert subprocess.run(here, capture_output=True, timeout=300).returncode == 0
+    one, other = (whole(tmp_path / name / "run") for name in ("here", "there"))
+    assert one.keys() == other.keys()
+    assert len([name for name in one if name.startswith("personas/")]) == 3
+    assert [name for name in one if one[name] != other[name]] == []
 
 
 def whole(run: Path) -> dict[str, bytes]:

@@ -18,13 +18,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deeppersona.cli.merge import GALLERY_UP_TO
+from deeppersona.cli.model_options import asking, read_asking
 from deeppersona.cli.running import executor, running
 from deeppersona.cli.show import show_one
-from deeppersona.errors import UsageError, unknown
+from deeppersona.cli.written import show_estimate, usage_line
+from deeppersona.errors import BY_YOU, UsageError, unknown
+from deeppersona.runtime.store import RunFolder
 from deeppersona.studio.gallery import write_gallery
 
 if TYPE_CHECKING:
     from deeppersona.populate import Populated
+    from deeppersona.population.narrate import Narrator
+    from deeppersona.population.spec import Spec
 
 _LIMIT = re.compile(r"^\s*([a-z_]+)\s*(>=|<=|>|<|==)\s*([0-9.eE+-]+)\s*$")
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
@@ -120,6 +125,8 @@ def _bars(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
     "--taxonomy", "folder", type=click.Path(path_type=Path), help="A taxonomy folder; default: the shipped one."
 )
 @running
+@asking
+@click.option("--estimate", is_flag=True, help="With --model: tell three people, say what all would cost and take, and stop there.")
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
 @click.option(
     "--fail-if",
@@ -137,8 +144,8 @@ def _bars(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    spec: Path | None, preset: str | None, show: bool, schema: bool, n: int | None, seed: int | None, country: tuple[str, ...], depth: int | None,
-    out: Path, folder: Path | None, repair: bool, limits: tuple[str, ...], dry_run: bool, slot: int | None, as_json: bool, **raw: Any,
+    spec: Path | None, preset: str | None, show: bool, schema: bool, out: Path, folder: Path | None, limits: tuple[str, ...],
+    as_json: bool, **raw: Any,
 ) -> None:  # fmt: skip
     r"""Make a population to a specification: exact quotas, right joints, checked people, no doubles; and prove it.
 
@@ -149,80 +156,134 @@ def command(
       deeppersona population panel.toml --out runs/panel --fail-if "quota_error>0"
       deeppersona population --preset students -n 100000 --out runs/students
       deeppersona population panel.toml --shard 3/8 --out runs/panel-3       one of eight machines; then merge
+      deeppersona population --preset students -n 200 --model openai:gpt-4.1-mini --budget 2 --out runs/told
 
-    Targets that cannot be met together are found before anybody is made, with the smallest set that conflicts. Stopped at any
-    moment, the same command goes on where it was and ends with the same bytes.
+    Targets that cannot be met together are found before anybody is made, with the smallest set that conflicts. With --model the
+    population is made and proven as without one, and then told anew: each profile or portrait is written from the record, checked
+    against it, and kept from the grammar where it never comes right. Stopped at any moment, the same command goes on where it was
+    and ends with the same bytes.
     """
     from deeppersona import populate, study
-    from deeppersona.population import spec as specs
     from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
-    if schema:
-        click.echo(json.dumps(specs.schema(), indent=1))
+    if _shown(spec, preset, show, schema):
         return
-    if (spec is None) == (preset is None):
-        raise UsageError(
-            "name a specification or a preset, one of them: deeppersona population SPEC.toml, or --preset national"
-        )
-    if show:
-        click.echo(
-            specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False
-        )
-        return
-    wanted = specs.preset(preset) if preset else specs.read_spec(spec or Path())
-    changed = {key: x for key, x in (("n", n), ("seed", seed), ("depth", depth)) if x is not None}
-    base = {**wanted.base.model_dump(), **({"country": list(country)} if country else {})}
-    wanted = specs.parse_spec({**wanted.model_dump(), **changed, "base": base}, str(spec or preset))
+    wanted = _wanted(spec, preset, raw)
     broken_limits(limits, None)
+    narrator = _narrator(raw)
     folder = folder or SHIPPED
     taxonomy = read_taxonomy(folder)
     meant = populate.mean(wanted, taxonomy)
-    if dry_run:
-        click.echo(
-            f"{meant.plan.n:,} people can be made"
-            + (f" in {meant.cells:,} cells; every quota can be met" if meant.quotas else "")
-        )
+    if raw["dry_run"]:
+        cells = f" in {meant.cells:,} cells; every quota can be met" if meant.quotas else ""
+        click.echo(f"{meant.plan.n:,} people can be made{cells}")
         return
-    if slot is not None:
-        show_one(study.record_at(meant.plan, slot, taxonomy), as_json)
+    if raw["slot"] is not None:
+        show_one(study.record_at(meant.plan, raw["slot"], taxonomy), as_json)
+        return
+    if raw["estimate"] and narrator is not None:
+        from deeppersona.population.narrate import estimate
+
+        show_estimate(estimate(RunFolder(out), meant.plan, taxonomy, narrator), out, as_json)
         return
     began = time.perf_counter()
     over, workers, shard = executor(raw)
     with _bars(as_json) as progress:
         made = populate.populate(
-            meant,
-            out,
-            taxonomy,
-            taxonomy_folder=folder,
-            workers=workers,
-            repair=repair,
-            over=over,
-            shard=shard,
-            progress=progress,
-        )
+            meant, out, taxonomy, taxonomy_folder=folder, workers=workers, repair=raw["repair"], over=over, shard=shard,
+            progress=progress, narrator=narrator,
+        )  # fmt: skip
     if made.report is None:
         click.echo(
             f"{made.people:,} people of shard {shard} are made, in {out}\n  next  when all shards are: deeppersona merge SHARD... --out DIR"
         )
-        if made.failures:
-            raise click.exceptions.Exit(1)
-        return
+        raise click.exceptions.Exit(1 if made.failures else 0)
     if made.people <= GALLERY_UP_TO:
         write_gallery(out)
-    failed = broken_limits(limits, made.report)
-    if as_json:
-        click.echo(
-            json.dumps(
-                {"out": str(out), "seconds": round(time.perf_counter() - began, 2), "broken": failed, **made.report},
-                ensure_ascii=False,
-            )
+    _end(made, limits, time.perf_counter() - began, as_json)
+
+
+def _shown(spec: Path | None, preset: str | None, show: bool, schema: bool) -> bool:
+    """Print the schema or a specification where that is asked for. UsageError unless a file or a preset is named, one of them."""
+    from deeppersona.population import spec as specs
+
+    if schema:
+        click.echo(json.dumps(specs.schema(), indent=1))
+        return True
+    if (spec is None) == (preset is None):
+        raise UsageError(
+            "name a specification or a preset, one of them: deeppersona population SPEC.toml, or --preset national"
         )
+    if show:
+        click.echo(specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False)
+    return show
+
+
+def _wanted(spec: Path | None, preset: str | None, raw: dict[str, Any]) -> Spec:
+    """The specification, with what the options say in place of it."""
+    from deeppersona.population import spec as specs
+
+    wanted = specs.preset(preset) if preset else specs.read_spec(spec or Path())
+    changed = {key: raw[key] for key in ("n", "seed", "depth") if raw[key] is not None}
+    base = {**wanted.base.model_dump(), **({"country": list(raw["country"])} if raw["country"] else {})}
+    return specs.parse_spec({**wanted.model_dump(), **changed, "base": base}, str(spec or preset))
+
+
+def _narrator(raw: dict[str, Any]) -> Narrator | None:
+    """Who tells the people, if a model is named. UsageError where what is asked does not go with that."""
+    if not raw["models"]:
+        if raw["estimate"] or raw["budget"] is not None or raw["price"]:
+            raise UsageError("there is no model to tell them: name one with --model SPEC")
+        return None
+    if raw["slot"] is not None:
+        raise UsageError("--slot shows one person as figures draw them: leave --model away")
+    if raw["shard"] or raw["engine"] != "local":
+        raise UsageError(
+            "a model tells a whole population, from one purse: make it without --model first (in shards: deeppersona merge puts them "
+            "together), then run this command with --model, without --shard and --engine, and with --out naming what was made; nobody "
+            "is made twice"
+        )
+    from deeppersona.population.narrate import Narrator
+
+    return Narrator(*read_asking(raw))
+
+
+def _end(made: Populated, limits: tuple[str, ...], seconds: float, as_json: bool) -> None:
+    """Tell what came of it, and exit as that deserves: 1 for a limit broken, a slot empty or a stop, 130 where the user stopped it."""
+    report = made.report or {}
+    failed = broken_limits(limits, report)
+    if as_json:
+        told = {"usage": RunFolder(made.out).usage(), "stopped": made.stopped} if "telling" in report else {}
+        summary = {"out": str(made.out), "seconds": round(seconds, 2), "broken": failed, **report, **told}
+        click.echo(json.dumps(summary, ensure_ascii=False))
     else:
-        _closing(made, time.perf_counter() - began)
+        _closing(made, seconds)
     for limit in failed:
         click.echo(f"--fail-if: {limit}", err=True)
+    if made.stopped:
+        raise click.exceptions.Exit(130 if made.stopped == BY_YOU else 1)
     if failed or made.failures:
         raise click.exceptions.Exit(1)
+
+
+def _telling(console: Console, made: Populated) -> None:
+    """How many were told by the model, why the others were not, what it cost."""
+    t = (made.report or {})["telling"]
+    console.print(
+        f"  [bold]{t['told']:,}[/] of {t['people']:,} told by {t['writer']}"
+        + (f"; {t['kept']:,} kept from the grammar ({_reasons(t['kept because'])})" if t["kept"] else "")
+    )
+    console.print(f"  {usage_line(made.out)}")
+    if made.stopped:
+        console.print(
+            f"  [bold]stopped[/] with {t['left']:,} people left: {made.stopped}\n"
+            "  nothing paid for is paid for again when you go on"
+        )
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {n:,}" for reason, n in most[:4]) + (", ..." if len(most) > 4 else "")
 
 
 def _closing(made: Populated, seconds: float) -> None:
@@ -246,6 +307,8 @@ def _closing(made: Populated, seconds: float) -> None:
     if "weights" in r:
         said += [f"design effect {r['weights']['design_effect']:.3f}, effective n {r['weights']['effective_n']:,.0f}"]
     console.print("  " + "; ".join(said))
+    if "telling" in r:
+        _telling(console, made)
     console.print(
         f'  open  {made.out / "fidelity.html"}\n  read  deeppersona show {made.out}\n  ask   deeppersona query {made.out} "select ..."'
     )

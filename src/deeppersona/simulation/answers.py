@@ -22,6 +22,7 @@ import numpy as np
 
 from deeppersona.errors import Stopped, UsageError
 from deeppersona.runtime.disk import told, write_whole
+from deeppersona.runtime.executor import without_gc
 from deeppersona.runtime.seed import Ints
 from deeppersona.schema.inventory import Inventory
 from deeppersona.simulation.respondent import NO_ANSWER, Answered, Form, ManyForms, Record, Respondent, answers_to
@@ -87,10 +88,8 @@ async def written(
     put, done = forms(inventory, draws, change), part.people
     size = max(BATCH, _FULL * respondent.at_once) if isinstance(respondent, ManyForms) else BATCH
     with part:
-        people = islice(
-            iter(records), done, settings.people
-        )  # a run is read several times as fast in its order as by place
-        while batch := list(islice(people, size)):
+        people = islice(iter(records), done, settings.people)  # in its order a run is read several times as fast as by place
+        while batch := _taken(people, size):
             through = _Through(done, settings.people, progress)
             try:
                 answered = await answers_to(respondent, batch, put, through)
@@ -115,6 +114,12 @@ class _Through:
     def __call__(self, done: int) -> None:
         self.now = self.before + done
         self.progress(self.now, self.people)
+
+
+def _taken(people: Iterator[Record], size: int) -> list[Record]:
+    """The next people. Records are trees without cycles: looking for some would take most of the reading time."""
+    with without_gc():
+        return list(islice(people, size))
 
 
 def _made(out: Path, settings: Settings) -> dict[str, Any] | None:

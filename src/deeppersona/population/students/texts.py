@@ -134,8 +134,14 @@ def other_subjects(told: Told) -> bool:
 
 def clinical(told: Told) -> bool:
     """A word of diagnosis stands in the text."""
+    return bool(clinical_words(told))
+
+
+def clinical_words(told: Told) -> list[str]:
+    """The words of diagnosis that stand in the text."""
     touched = tuple(stem for stem in _CLINICAL_STEMS if stem in told.low)
-    return bool(touched) and any(re.search(rf"\b{stem}", told.low) for stem in touched)  # Bautista is a name
+    found = (re.search(rf"\b{stem}\w*", told.low) for stem in touched)  # Bautista is a name
+    return [match[0] for match in found if match]
 
 
 def unfitting(told: Told) -> bool:
@@ -154,17 +160,22 @@ def out_of_length(told: Told) -> bool:
 
 def slipped(told: Told) -> bool:
     """Double spaces, braces, ``a`` before a vowel, a small word twice."""
-    return _slips(told.text) and _slips(_without_names(told))
+    return bool(slip_of(told))
 
 
-def _slips(text: str) -> bool:
+def slip_of(told: Told) -> str:
+    """The first slip of the text as it stands there; empty where there is none."""
+    return _slip(told.text) and _slip(_without_names(told))
+
+
+def _slip(text: str) -> str:
     for slip in _SLIPS:
         if slip in text:
-            return True
+            return slip
     found = _ARTICLE.findall(text)
     if "A " in text or "An " in text:
         found += _ARTICLE_FIRST.findall(f" {text}")
-    return any(_misfits(a, w) for a, w in found if w[0].islower())
+    return next((f"{a} {w}" for a, w in found if w[0].islower() and _misfits(a, w)), "")
 
 
 def _misfits(article: str, word: str) -> bool:
