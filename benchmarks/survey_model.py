@@ -33,9 +33,9 @@ DRAWS = 2000
 def beside_people(files: list[Path], data: Path) -> dict[str, Any]:
     """By item: KS and Wasserstein (range 1) of each file's answers, of the floor and of uniform answers; means over countries."""
     inventory, seen = read_inventory("wvs-iw10"), fit_wvs.shares(data)
-    rng, out = np.random.default_rng(0), {}
+    rng, out = np.random.default_rng(0), dict[str, dict[str, list[float]]]()
     for item, shares in seen.items():
-        options, found = inventory.values(item), {}
+        options, found = inventory.values(item), dict[str, list[Any]]()
         for file in files:
             table = read_answers(file, inventory)
             where, codes = np.array([a["country"] for a in table.about]), table.of([item])[:, 0]
@@ -55,10 +55,8 @@ def beside_people(files: list[Path], data: Path) -> dict[str, Any]:
         out[item] = {
             name: [round(float(x), 3) for x in np.mean(rows, axis=0)] for name, rows in found.items() if len(rows)
         }
-    out["all"] = {
-        name: np.round(np.mean([out[i][name] for i in out], axis=0), 3).tolist() for name in next(iter(out.values()))
-    }
-    return out
+    names = next(iter(out.values()))
+    return out | {"all": {name: np.round(np.mean([of[name] for of in out.values()], axis=0), 3).tolist() for name in names}}
 
 
 def main() -> None:

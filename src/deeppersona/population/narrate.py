@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
@@ -30,7 +28,7 @@ from deeppersona.population.brief import TEXT, Brief, Record, brief_of, retold
 from deeppersona.population.maker import filled, maker_of
 from deeppersona.population.revise import Judge, one_line
 from deeppersona.population.sift import part_records
-from deeppersona.population.written import Estimate, _whole
+from deeppersona.population.written import Estimate, whole
 from deeppersona.prompts import fingerprint, say
 from deeppersona.runtime.disk import write_whole
 from deeppersona.runtime.pipeline import Part, over_people
@@ -126,7 +124,7 @@ def hold_to(folder: RunFolder, narrator: Narrator | None) -> None:
         raise StoreError(f"{file} cannot be read; restore it or choose another --out") from None
     elsewhere = "or choose another --out: the same people are made there at no cost"
     if narrator is None:
-        raise UsageError(f"the people in {folder.path} are told by {writer}; add --model to go on with it, {elsewhere}")
+        raise UsageError(f"the people in {folder.path} are told by {writer}; add --model to deeppersona population to go on with it, {elsewhere}")
     asked = narrator.told
     if there == asked:
         return
@@ -285,9 +283,7 @@ class _Run:
         if now == before:
             return
         write_whole(self.folder.path / NARRATOR, json.dumps(self.narrator.told, indent=2).encode() + b"\n")
-        # Struck from the ledger first: a part that was stopped in between is not damaged, but to be made and told again.
-        with closing(sqlite3.connect(self.folder.path / "run.sqlite", timeout=30.0)) as db, db:
-            db.execute("delete from part where number = ?", (part.number,))
+        self.folder.forget(part.number)
         self.folder.commit(part.number, lines_of(now), len(now), [])
 
 
@@ -335,6 +331,6 @@ async def _pilot(
         return Estimate(
             len(meters), plan.n, mean(len(m) for m in meters), mean(sum(c.usage.tokens_in for c in m) for m in meters),
             mean(sum(c.usage.cached for c in m) for m in meters), mean(sum(c.usage.tokens_out for c in m) for m in meters),
-            mean(len(r["traits"]) for r in pilot), _whole(costs, plan.n, 1) if costs else None,
-            _whole(times, plan.n, min(at_once, plan.n)), at_once,
+            mean(len(r["traits"]) for r in pilot), whole(costs, plan.n, 1) if costs else None,
+            whole(times, plan.n, min(at_once, plan.n)), at_once,
         )  # fmt: skip

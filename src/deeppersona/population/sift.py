@@ -7,9 +7,7 @@ any part is touched: killed at any moment, the same command applies what was dec
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -226,7 +224,11 @@ def _rewritten(task: _Rewrite) -> tuple[bytes, int] | None:
     """The part as it is to be, packed, and its people; None where it is that already."""
     folder = RunFolder(task.folder)
     records = part_records(folder, task.number)
-    wanted = [dict(task.people.get(r["provenance"]["slot"], r)) for r in records]
+    wanted = []
+    for record in records:
+        other = task.people.get(record["provenance"]["slot"])
+        told = other is not None and other["traits"] == record["traits"]  # they are there, and may have been told anew since
+        wanted.append(record if other is None or told else dict(other))
     return (packed(lines_of(wanted), folder.storage), len(wanted)) if wanted != records else None
 
 
@@ -242,14 +244,8 @@ def apply(folder: RunFolder, plan: Plan, workers: int) -> None:
     tasks = [_Rewrite(str(folder.path), number, people) for number, people in sorted(by_part.items())]
     for task, changed in over_parts(_rewritten, tasks, workers if len(tasks) >= _PARALLEL_FROM else 1):
         if changed is not None:
-            _forget(folder, task.number)
+            folder.forget(task.number)
             folder.commit(task.number, *changed, [])
-
-
-def _forget(folder: RunFolder, number: int) -> None:
-    """Strike a part from the ledger before it is written anew: stopped in between, it is not damaged but still to be made."""
-    with closing(sqlite3.connect(folder.path / "run.sqlite", timeout=30.0)) as db, db:
-        db.execute("delete from part where number = ?", (number,))
 
 
 def part_records(folder: RunFolder, number: int) -> list[Record]:

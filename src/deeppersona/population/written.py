@@ -341,11 +341,11 @@ async def _pilot(engine: Engine, roles: Mapping[str, Spec], traffic: Traffic, jo
         return Estimate(
             len(meters), n_all, mean(len(m) for m in meters), mean(sum(c.usage.tokens_in for c in m) for m in meters),
             mean(sum(c.usage.cached for c in m) for m in meters), mean(sum(c.usage.tokens_out for c in m) for m in meters),
-            mean(filled), _whole(costs, n_all, 1) if costs else None, _whole(times, n_all, min(at_once, n_all)), at_once,
+            mean(filled), whole(costs, n_all, 1) if costs else None, whole(times, n_all, min(at_once, n_all)), at_once,
         )  # fmt: skip
 
 
-def _whole(of_one: Sequence[float], n: int, at_once: int) -> tuple[float, float, float]:
+def whole(of_one: Sequence[float], n: int, at_once: int) -> tuple[float, float, float]:
     """The sum over ``n`` people, expected and with its 95% interval, from a few of them."""
     middle = mean(of_one)
     k = len(of_one)

@@ -228,6 +228,11 @@ class RunFolder:
                 [(f.slot, number, f.model_dump_json(exclude_defaults=True)) for f in failures],
             )
 
+    def forget(self, number: int) -> None:
+        """Strike a part from the ledger before it is written anew: stopped in between, it is not damaged but still to be made."""
+        with told("striking a part from", self.path / "run.sqlite"), closing(self._connect()) as db, db:
+            db.execute("delete from part where number = ?", (number,))
+
     def keep_unfinished(self, number: int, content: bytes) -> None:
         """Write the people of a part that was stopped in the middle, to be read meanwhile.
 
