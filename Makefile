@@ -30,7 +30,8 @@ check: .venv/done
 
 test: lint check
 	sh tools/browser.sh
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 2 -m "not local_model"
+	.venv/bin/pytest -m local_model  # by themselves: a model served beside other work waits for processors most of its time
 
 bench: .venv/done
 	.venv/bin/python benchmarks/run.py
