@@ -18,11 +18,11 @@ import numpy as np
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.generation.latents import personality
 from deeppersona.generation.person import with_article
-from deeppersona.generation.records import spoken_value
 from deeppersona.models.embedder import Vectors, cosine, default_embedder
+from deeppersona.population.brief import sentence_of
 from deeppersona.prompts import unmarked
 from deeppersona.schema import vocabulary as v
-from deeppersona.schema.phrase import capitalise, conjugate, join_words, singular
+from deeppersona.schema.phrase import capitalise, join_words
 from deeppersona.schema.taxonomy import Attribute, Taxonomy
 from deeppersona.taxonomy.read import shipped_taxonomy
 
@@ -235,20 +235,7 @@ def _stories(record: Record, about: Sequence[str], room: _Room) -> list[str]:
 
 def _sentence(attribute: Attribute, trait: Mapping[str, Any]) -> str:
     """The phrase of an attribute for the value somebody has, and after it how a model worded it more particularly."""
-    value = trait["value"]
-    template = attribute.phrase
-    if attribute.kind == "choice":
-        template = next((o.phrase for o in attribute.options if o.value == value and o.phrase), None) or template
-    try:
-        words = spoken_value(attribute, value)
-    except IndexError:  # a value of one's own, off the scale
-        words = str(value)
-    if not template:  # every option has a phrase of its own, and this value is none of them
-        return f"{attribute.question} {capitalise(words)}."
-    said = capitalise(
-        conjugate(template, "you").replace("{value}", words).replace("{label}", words).replace("{name}", "you")
-    )
-    said = singular(said) if attribute.kind == "number" else said
+    said = sentence_of(attribute, trait, "you")
     return f"{said} ({trait['colour']})" if trait.get("colour") else said
 
 
