@@ -42,7 +42,7 @@ from deeppersona.population.sift import Sifted, sift
 from deeppersona.population.spec import Spec, canonical, parse_spec
 from deeppersona.population.weights import Weighting, rake
 from deeppersona.runtime.disk import write_whole
-from deeppersona.runtime.executor import Over, cores, over_parts
+from deeppersona.runtime.executor import Over, Processes, cores, is_here, over_parts
 from deeppersona.runtime.seed import Floats
 from deeppersona.runtime.shard import Shard
 from deeppersona.runtime.store import RunFolder
@@ -224,12 +224,14 @@ def populate(
 
     with RunFolder(out).writing(plan):
         write_whole(out / SPEC, canonical(meant.spec))
-    people, _ = study.run(
-        plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=over, shard=shard, progress=made,
-    )  # fmt: skip
-    if shard is not None:
-        return Populated(people, _failures(RunFolder(out))[1], None, out)
-    proven = look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, progress=progress)
+    with Processes() as here:  # the same for making and for looking through
+        people, _ = study.run(
+            plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=here if is_here(over) else over,
+            shard=shard, progress=made,
+        )  # fmt: skip
+        if shard is not None:
+            return Populated(people, _failures(RunFolder(out))[1], None, out)
+        proven = look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, over=here, progress=progress)
     return proven if narrator is None else _told(meant, proven, taxonomy, narrator, lambda n: told("telling them", n, plan.n))
 
 
@@ -286,17 +288,16 @@ def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -
 
 def look_through(
     meant: Meant, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
-    progress: Progress | None = None,
+    over: Over = over_parts, progress: Progress | None = None,
 ) -> Populated:  # fmt: skip
-    """Look through a run that is made: doubles, counts, checks, weights, report."""
+    """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine."""
     told = progress or (lambda stage, done, of: None)
     plan, spec, folder = meant.plan, meant.spec, RunFolder(out)
     with folder.writing(plan):
-        maker = study.maker_for(plan, taxonomy)
         check = plan.n if spec.check == "all" else spec.check
         sifted = sift(
-            folder, plan, maker, meant.counted, workers=workers or cores(), mode=spec.duplicates, check=check,
-            taxonomy_folder=taxonomy_folder, progress=lambda n: told("looking through them", n, plan.n),
+            folder, plan, lambda: study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
+            check=check, taxonomy_folder=taxonomy_folder, over=over, progress=lambda n: told("looking through them", n, plan.n),
         )  # fmt: skip
         people, _ = folder.finish()
         weighting = _weigh(meant, sifted)

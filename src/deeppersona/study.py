@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from deeppersona.generation.engine import Engine, Record
 from deeppersona.generation.enrich import deepen
 from deeppersona.population.allot import engine_of
 from deeppersona.population.maker import Maker, filled, maker_elsewhere, maker_of
-from deeppersona.runtime.executor import Over, cores, over_parts, without_gc
+from deeppersona.runtime.executor import Over, cores, is_here, over_parts, without_gc
 from deeppersona.runtime.parts import Storage, packed
 from deeppersona.runtime.shard import Shard, hold_to, parts_of
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_slots
@@ -36,7 +35,7 @@ from deeppersona.schema.population import Population
 from deeppersona.schema.report import Failure, Issue
 from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.carry import at_hand, carried
-from deeppersona.taxonomy.read import SHIPPED, read_taxonomy, shipped_taxonomy
+from deeppersona.taxonomy.read import SHIPPED, read_once, shipped_taxonomy
 from deeppersona.version import __version__
 
 if TYPE_CHECKING:  # what has to do with models is imported when one is asked for: the main job starts sooner without
@@ -244,14 +243,11 @@ def _make_part(maker: Maker, number: int, taxonomy: Taxonomy, storage: Storage) 
         return packed(lines_of(made.records), storage), len(made.records), made.failures
 
 
-_taxonomy_in = lru_cache(maxsize=2)(read_taxonomy)  # once a process
-
-
 def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
     """The same in a process of its own, which builds its maker once."""
     folder = task.taxonomy_folder or str(at_hand(task.carried, task.fingerprint))
     maker = maker_elsewhere(task.plan_json, folder)
-    return _make_part(maker, task.number, _taxonomy_in(folder), task.storage)
+    return _make_part(maker, task.number, read_once(folder), task.storage)
 
 
 def run(
@@ -272,7 +268,7 @@ def run(
         progress(sum(len(part_slots(plan, number)) for number in done))
         hold_to(folder, shard)
         body, form = plan.model_dump_json(), folder.storage
-        here = over is over_parts
+        here = is_here(over)
         place = (str(taxonomy_folder), form) if here else ("", form, plan.taxonomy, carried(taxonomy_folder))
         left = [_Task(body, k, *place) for k in parts_of(plan, shard) if k not in done]
         processes = workers or (0 if not here else 1 if len(left) < _PARALLEL_FROM else cores())

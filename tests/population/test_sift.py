@@ -200,12 +200,13 @@ def test_who_is_everybodys_double_is_left_and_told(
     assert [entry["slot"] for entry in report["duplicates"]["left"]] == list(COPIES)
 
 
-def test_parts_come_in_order_whoever_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_come_in_order_whoever_is_first() -> None:
     tasks = [Task("", k, None, frozenset(), False, "") for k in range(5)]  # type: ignore[arg-type]
-    monkeypatch.setattr(
-        sift, "over_parts", lambda work, tasks, workers: ((t, t.number) for t in [tasks[k] for k in (3, 0, 4, 1, 2)])
-    )
-    assert [seen for _, seen in in_order(tasks, 2)] == [0, 1, 2, 3, 4]  # type: ignore[comparison-overlap]
+
+    def over(work: object, tasks: list[Task], workers: int) -> Iterator[tuple[Task, int]]:
+        yield from ((tasks[k], k) for k in (3, 0, 4, 1, 2))
+
+    assert [seen for _, seen in in_order(tasks, 2, over)] == [0, 1, 2, 3, 4]  # type: ignore[comparison-overlap,arg-type]
 
 
 def test_those_checked_are_spread_over_the_plan() -> None:
@@ -233,7 +234,7 @@ if sys.argv[2] == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         real(self, number, content, people, failures)
     store.RunFolder.commit = commit
-meant = populate.mean(parse_spec({"n": 30, "seed": 3, "depth": 20, "base": {"country": "KE"}, "check": 0}, "test"), dp.shipped_taxonomy())
+meant = populate.mean(parse_spec({"n": 30, "seed": 3, "depth": 20, "base": {"country": "KE"}, "check": 5}, "test"), dp.shipped_taxonomy())
 populate.populate(meant, Path(sys.argv[1]), dp.shipped_taxonomy(), workers=1)
 """
 

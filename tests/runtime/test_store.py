@@ -13,7 +13,7 @@ import pytest
 
 import deeppersona as dp
 from deeppersona.runtime import disk
-from deeppersona.runtime.executor import over_parts
+from deeppersona.runtime.executor import Processes, over_parts
 from deeppersona.runtime.store import RunFolder
 
 PLAN = {"n": 1200, "country": ["KE", "DE"], "seed": 9, "depth": 40}
@@ -177,3 +177,18 @@ def _die(task: int) -> int:
 def test_a_killed_worker_is_told() -> None:
     with pytest.raises(dp.StoreError, match="worker process was killed"):
         list(over_parts(_die, [0, 1, 2, 3], 2))
+
+
+def _who(task: int) -> tuple[int, int]:
+    return task, os.getpid()
+
+
+def test_kept_processes_do_several_runs() -> None:
+    with Processes() as over:
+        first, second = ({pid for _, (_, pid) in over(_who, range(20), 2)} for _ in range(2))
+        assert first | second and os.getpid() not in first | second
+        assert len(first | second) <= 2
+        assert [result for _, result in over(_who, [7], 2)] == [(7, os.getpid())]
+    alone = {pid for _, (_, pid) in over_parts(_who, range(20), 2)}
+    assert not alone & (first | second)
+    assert sorted(task for task, _ in over_parts(_who, iter(range(9)), 2)) == list(range(9))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from deeppersona.evaluation.validity import forms_asked, judged
 from deeppersona.models.journal import Journal
 from deeppersona.models.price import Price
 from deeppersona.models.spec import Spec, Traffic, parse_spec
+from deeppersona.runtime import executor
+from deeppersona.simulation import modelled
 from deeppersona.simulation.answers import Settings, chances_beside, written
 from deeppersona.simulation.inventory import read_inventory
 from deeppersona.simulation.modelled import Manner, Modelled, _sharpened
@@ -271,6 +274,46 @@ def test_the_kit_puts_other_words_to_a_model() -> None:
     assert report["forms"]["changed"]["again"] == 0.0
     assert any("other words" in w for w in report["warnings"])
     assert reworded(reworded(Form(FEW))) == Form(FEW)
+
+
+@pytest.mark.parametrize("fate", ["lives", "is killed"])
+def test_a_process_tells_many_people_who_they_are_and_is_not_missed(fate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [person(k, country=["US", "KE"][k % 2], age=20 + k % 60, name=f"Person {k}") for k in range(60)]
+    told: list[set[str]] = []
+    helpers: list[ProcessPoolExecutor] = []
+
+    def kept() -> ProcessPoolExecutor:
+        pool = executor.helper()
+        ready = pool.submit(modelled._role, None, 0, ()).result()  # so that it tells from the first person on
+        assert isinstance(ready, str)
+        helpers.append(pool)
+        return pool
+
+    def keep(body: Body) -> None:
+        if "questionnaire" in str(body["messages"][0]["content"]):
+            told[-1].add(str(body["messages"][0]["content"]))
+        if helpers and fate == "is killed":
+            for process in list((helpers[0]._processes or {}).values()):
+                process.kill()
+
+    monkeypatch.setattr(modelled, "_ELSEWHERE_FROM", 50)
+    monkeypatch.setattr(modelled, "cores", lambda: 2)
+    monkeypatch.setattr(modelled, "helper", kept)
+    found = []
+    with FaultyServer(script=keep) as server:
+        for helped in (False, True):
+            told.append(set())
+            mine = Modelled(FEW, 1, parse_spec(f"openai:m@{server.url}"), helped=helped)
+
+            async def go(mine: Modelled = mine) -> list[Answered]:
+                async with mine.asking(Journal(), Traffic(4)):
+                    return await mine.answer_all(many, (Form(FEW),))
+
+            found.append(asyncio.run(go())[0].codes)
+    assert len(helpers) == 1
+    assert len(told[0]) == 60
+    assert told[0] == told[1]
+    assert (found[0] == found[1]).all()
 
 
 def test_an_empty_purse_stops_and_a_fuller_one_goes_on() -> None:

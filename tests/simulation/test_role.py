@@ -134,7 +134,7 @@ def test_a_value_off_the_options_is_said_as_it_is() -> None:
 
 
 def test_nearness_of_nothing_and_tokens_of_other_scripts() -> None:
-    assert nearness([], "anything").shape == (0,)
+    assert nearness([], ["anything"]).shape == (0, 1)
     assert bearing([Said("a.b", "", "")], "", least=0.1) == []
     assert tokens("word") == 1
     assert tokens("日本語") == 3

@@ -61,7 +61,7 @@ def modelled_respondent(name: str, inventory: Inventory, raw: Mapping[str, Any])
         raise UsageError(f"nobody is named to answer: add --model SPEC or --model {ACTOR}=SPEC")
     temperature = 1.0 if raw["temperature"] is None else raw["temperature"]
     manner = Manner(raw["ask"] or "block", raw["memory"], temperature, raw["persona_tokens"] or TOKENS)
-    return Modelled(inventory, raw["seed"], spec, manner, name)  # type: ignore[arg-type]
+    return Modelled(inventory, raw["seed"], spec, manner, name, helped=True)  # type: ignore[arg-type]
 
 
 def without_model(name: str, raw: Mapping[str, Any]) -> None:

@@ -96,29 +96,32 @@ class WordPieces:
             names = str(table["pieces"]).split("\n")
             self._vectors = table["vectors"].astype(np.float64)
         self._row = {name: i for i, name in enumerate(names)}
-        self._word_vectors: dict[str, NDArray[np.float64]] = {}
+        self._places: dict[str, int] = {}  # of words in what is known of them
+        self._words = np.zeros((1024, self._vectors.shape[1]))
 
-    def _word(self, word: str) -> NDArray[np.float64]:
-        """The mean vector of a word's longest known pieces; zeros where it has none."""
-        known = self._word_vectors.get(word)
-        if known is None:
+    def _place(self, word: str) -> int:
+        """Where the mean vector of a word's longest known pieces stands; zeros where it has none."""
+        place = self._places.get(word)
+        if place is None:
             rows, rest = [], "▁" + word
             while rest:
                 end = next((n for n in range(len(rest), 0, -1) if rest[:n] in self._row), 0)
                 if end:
                     rows.append(self._row[rest[:end]])
                 rest = rest[max(end, 1) :]
-            known = self._vectors[rows].mean(axis=0) if rows else np.zeros(self._vectors.shape[1])
-            self._word_vectors[word] = known
-        return known
+            place = self._places[word] = len(self._places)
+            if place == len(self._words):
+                self._words = np.concatenate([self._words, np.zeros_like(self._words)])
+            if rows:
+                self._words[place] = self._vectors[rows].mean(axis=0)
+        return place
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return whole-number vectors of length about UNIT, shape (texts, 64); a text without words is all zeros."""
         out = np.zeros((len(texts), self._vectors.shape[1]))
         for i, text in enumerate(texts):
-            words = [w for w in _WORD.findall(text.casefold()) if w not in _STOP]
-            for word in words:
-                out[i] += self._word(word)
+            places = [self._place(w) for w in _WORD.findall(text.casefold()) if w not in _STOP]
+            out[i] = np.add.reduce(self._words[places], axis=0)  # row by row, in the order of the words
         return normalise(out)
 
 

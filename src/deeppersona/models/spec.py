@@ -137,6 +137,11 @@ class Open:
         for steady in self.steadies:
             steady.stop(reason)
 
+    @property
+    def stopping(self) -> str:
+        """Why no further request is begun; empty while they are."""
+        return next((steady.stopping for steady in self.steadies if steady.stopping), "")
+
     def in_flight(self) -> int:
         """Requests on their way now."""
         return sum(steady.gate.inside for steady in self.steadies)

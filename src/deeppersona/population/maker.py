@@ -20,7 +20,7 @@ from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Failure
 from deeppersona.schema.taxonomy import Taxonomy
-from deeppersona.taxonomy.read import read_taxonomy
+from deeppersona.taxonomy.read import read_once
 
 REFILLS = 6  # attempts at a slot after the first
 
@@ -78,7 +78,7 @@ def maker_of(plan: Plan, taxonomy: Taxonomy) -> Maker:
 @lru_cache(maxsize=2)
 def maker_elsewhere(plan_json: str, folder: str) -> Maker:
     """The maker of a plan in a process of its own, which builds it once."""
-    return maker_of(Plan.model_validate_json(plan_json), read_taxonomy(folder))
+    return maker_of(Plan.model_validate_json(plan_json), read_once(folder))
 
 
 def filled(maker: Maker, slots: Sequence[int], taxonomy: Taxonomy | None = None) -> Made:

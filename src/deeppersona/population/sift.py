@@ -8,8 +8,7 @@ any part is touched: killed at any moment, the same command applies what was dec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from deeppersona.population.maker import REFILLS, Maker, others
 from deeppersona.population.minhash import sketches
 from deeppersona.population.validators import validate
 from deeppersona.runtime.disk import write_whole
-from deeppersona.runtime.executor import over_parts, without_gc
+from deeppersona.runtime.executor import Over, over_parts, without_gc
 from deeppersona.runtime.parts import packed, part_lines
 from deeppersona.runtime.seed import Ints
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size
@@ -31,7 +30,7 @@ from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Issue
 from deeppersona.schema.taxonomy import Taxonomy
-from deeppersona.taxonomy.read import read_taxonomy
+from deeppersona.taxonomy.read import read_once
 
 REPLACED, FOUND = "replaced.jsonl", "duplicates.json"
 _PARALLEL_FROM = 8  # parts from which processes are worth their start
@@ -52,14 +51,24 @@ class Task:
 
 @dataclass
 class Look:
-    """What was seen in a part: slots and ids in order, codes by dimension, sketches, and what the validators found."""
+    """What was seen in a part: slots and ids in order, codes by dimension, sketches, and what the validators found, by slot."""
 
     slots: Ints
     ids: list[str]
     codes: dict[str, Ints]
     sketches: Any
-    issues: list[Issue] = field(default_factory=list)
+    issues: dict[int, list[Issue]] = field(default_factory=dict)
     checked: int = 0
+
+    def take(self, record: Record, task: Task) -> None:
+        """See somebody who is now in the place of another."""
+        slot = record["provenance"]["slot"]
+        row = int(np.searchsorted(self.slots, slot))
+        self.ids[row] = record["id"]
+        for d, codes in codes_of([record], task.counted).items():
+            self.codes[d][row] = codes[0]
+        if slot in task.check:
+            self.issues |= faults_of([record], task.taxonomy_folder)  # of this slot, in place of what was found before
 
 
 def look(task: Task) -> Look:
@@ -68,33 +77,27 @@ def look(task: Task) -> Look:
         records = part_records(RunFolder(task.folder), task.number)
         slots = np.array([r["provenance"]["slot"] for r in records], dtype=np.int64)
         some = [r for r in records if r["provenance"]["slot"] in task.check]
-        issues = faults_of(some, task.taxonomy_folder)
         return Look(
             slots,
             [r["id"] for r in records],
             codes_of(records, task.counted),
             sketches(records) if task.sketch else None,
-            issues,
+            {slot: issues for slot, issues in faults_of(some, task.taxonomy_folder).items() if issues},
             len(some),
         )
 
 
-def faults_of(records: Sequence[Record], taxonomy_folder: str) -> list[Issue]:
-    """What the validators, or the rules for pupils, find wrong with people of one kind."""
+def faults_of(records: Sequence[Record], taxonomy_folder: str) -> dict[int, list[Issue]]:
+    """What the validators, or the rules for pupils, find wrong with people of one kind, by slot."""
     if not records:
-        return []
+        return {}
+    slots = [record["provenance"]["slot"] for record in records]
     if records[0]["kind"] == "student":
         from deeppersona.population.students import validate_all
 
-        return [issue for found in validate_all(records) for issue in found]
-    taxonomy = _taxonomy(taxonomy_folder)
-    return [issue for record in records for issue in validate(Persona.model_validate(record), taxonomy)]
-
-
-@lru_cache(maxsize=2)
-def _taxonomy(folder: str) -> Taxonomy:
-    """Read once a process: a part has few people to check, and reading takes longer than they do."""
-    return read_taxonomy(folder)
+        return dict(zip(slots, validate_all(records), strict=True))
+    taxonomy = read_once(taxonomy_folder)
+    return {slot: validate(Persona.model_validate(record), taxonomy) for slot, record in zip(slots, records, strict=True)}
 
 
 def checked_slots(plan: Plan, people: int) -> frozenset[int]:
@@ -103,12 +106,12 @@ def checked_slots(plan: Plan, people: int) -> frozenset[int]:
     return frozenset(int(k * plan.n // people) for k in range(people)) if people else frozenset()
 
 
-def in_order(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Look]]:
+def in_order(tasks: Sequence[Task], workers: int, over: Over = over_parts) -> Iterator[tuple[Task, Look]]:
     """Looks in the order of the parts, whatever order they come in."""
     waiting: dict[int, tuple[Task, Look]] = {}
     numbers = iter([task.number for task in tasks])
     following = next(numbers, None)
-    for task, seen in over_parts(look, tasks, workers):
+    for task, seen in over(look, tasks, workers):
         waiting[task.number] = (task, seen)
         while following is not None and following in waiting:
             yield waiting.pop(following)
@@ -128,11 +131,14 @@ class Sifted:
 
 
 def sift(
-    folder: RunFolder, plan: Plan, maker: Maker, counted: Counted, *, workers: int, mode: str, check: int, taxonomy_folder: Path,
-    progress: Callable[[int], None] = lambda people: None,
+    folder: RunFolder, plan: Plan, maker: Callable[[], Maker], counted: Counted, *, workers: int, mode: str, check: int,
+    taxonomy_folder: Path, over: Over = over_parts, progress: Callable[[int], None] = lambda people: None,
 ) -> Sifted:  # fmt: skip
-    """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell."""
-    apply(folder, plan, workers)
+    """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell.
+
+    ``maker`` builds who makes those, and is asked only where there are doubles.
+    """
+    apply(folder, plan, workers, over)
     found = _decided(folder, mode)
     some = checked_slots(plan, check)
     tasks = [
@@ -141,7 +147,7 @@ def sift(
     ]
     sieve, looks = Sieve(seed=plan.seed), list[Look]()
     doubles: list[tuple[int, int]] = []
-    for task, seen in in_order(tasks, workers):
+    for task, seen in in_order(tasks, workers, over):
         looks.append(seen)
         if task.sketch:
             answers = sieve.add_sketches(seen.sketches, seen.slots.tolist())
@@ -149,17 +155,17 @@ def sift(
         seen.sketches = None
         progress(len(seen.slots))
     if mode != "off" and found is None:
-        taxonomy = read_taxonomy(taxonomy_folder) if plan.checked else None
-        people = sum(len(seen.slots) for seen in looks)
-        instead = _others(maker, [slot for slot, _ in doubles], sieve, taxonomy) if mode == "replace" else {}
-        found, touched = _decide(folder, plan, mode, people, [(s, e, instead.get(s)) for s, e in doubles], workers)
-        again = [replace(tasks[number], sketch=False) for number in touched]
-        for task, seen in over_parts(look, again, workers if len(again) >= _PARALLEL_FROM else 1):
-            looks[task.number] = seen
+        taxonomy = read_once(str(taxonomy_folder)) if plan.checked else None
+        instead = _others(maker(), [slot for slot, _ in doubles], sieve, taxonomy) if doubles and mode == "replace" else {}
+        found = _decide(folder, mode, sum(len(seen.slots) for seen in looks), doubles, instead)
+        apply(folder, plan, workers, over)
+        write_whole(folder.path / FOUND, _pretty(found))
+        for slot, record in instead.items():
+            looks[slot // part_size(plan)].take(record, tasks[slot // part_size(plan)])
     return Sifted(
         [i for s in looks for i in s.ids], np.concatenate([s.slots for s in looks]),
         {d: np.concatenate([s.codes[d] for s in looks]) for d in counted.dims}, found or {},
-        [i for s in looks for i in s.issues], sum(s.checked for s in looks),
+        [i for s in looks for slot in sorted(s.issues) for i in s.issues[slot]], sum(s.checked for s in looks),
     )  # fmt: skip
 
 
@@ -175,24 +181,15 @@ def _decided(folder: RunFolder, mode: str) -> dict[str, Any] | None:
 
 
 def _decide(
-    folder: RunFolder,
-    plan: Plan,
-    mode: str,
-    people: int,
-    doubles: Sequence[tuple[int, int, Record | None]],
-    workers: int,
-) -> tuple[dict[str, Any], list[int]]:
-    """Write down what was found and who takes whose place, then put them there. Returns what was found, and the parts touched."""
-    replaced = [
-        {"slot": slot, "like": earlier, "record": record} for slot, earlier, record in doubles if record is not None
-    ]
-    left = [{"slot": slot, "like": earlier} for slot, earlier, record in doubles if record is None]
+    folder: RunFolder, mode: str, people: int, doubles: Sequence[tuple[int, int]], instead: Mapping[int, Record]
+) -> dict[str, Any]:
+    """Write down who takes whose place; returns what was found."""
+    replaced = [{"slot": slot, "like": earlier, "record": instead[slot]} for slot, earlier in doubles if slot in instead]
+    left = [{"slot": slot, "like": earlier} for slot, earlier in doubles if slot not in instead]
     found = {"mode": mode, "people": people, "found": len(doubles), "replaced": len(replaced), "left": left}
     if replaced:
         write_whole(folder.path / REPLACED, lines_of([found, *replaced]))
-        apply(folder, plan, workers)
-    write_whole(folder.path / FOUND, _pretty(found))
-    return found, sorted({slot // part_size(plan) for slot, _, record in doubles if record is not None})
+    return found
 
 
 def _pretty(found: Mapping[str, Any]) -> bytes:
@@ -207,7 +204,7 @@ def _others(maker: Maker, slots: Sequence[int], sieve: Sieve, taxonomy: Taxonomy
         for record in others(maker, still, attempt, taxonomy) if still else []:
             slot = record["provenance"]["slot"]
             if sieve.add([record], [slot])[0] is None:
-                out[slot] = record
+                out[slot] = orjson.loads(orjson.dumps(record))  # as it is read back
     return out
 
 
@@ -222,17 +219,19 @@ class _Rewrite:
 
 def _rewritten(task: _Rewrite) -> tuple[bytes, int] | None:
     """The part as it is to be, packed, and its people; None where it is that already."""
-    folder = RunFolder(task.folder)
-    records = part_records(folder, task.number)
-    wanted = []
-    for record in records:
+    folder, changed = RunFolder(task.folder), False
+    lines = [place.line for place in part_lines(folder.part_file(task.number))]
+    for row, line in enumerate(lines):
+        if not any(b'"slot":%d' % slot in line for slot in task.people):
+            continue  # which spares reading everybody
+        record = orjson.loads(line)
         other = task.people.get(record["provenance"]["slot"])
-        told = other is not None and other["traits"] == record["traits"]  # they are there, and may have been told anew since
-        wanted.append(record if other is None or told else dict(other))
-    return (packed(lines_of(wanted), folder.storage), len(wanted)) if wanted != records else None
+        if other is not None and other["traits"] != record["traits"]:  # else they are there, and may have been told anew since
+            lines[row], changed = lines_of([dict(other)]), True
+    return (packed(b"".join(lines), folder.storage), len(lines)) if changed else None
 
 
-def apply(folder: RunFolder, plan: Plan, workers: int) -> None:
+def apply(folder: RunFolder, plan: Plan, workers: int, over: Over = over_parts) -> None:
     """Put the people of ``replaced.jsonl`` in their slots, where they are not there yet."""
     file = folder.path / REPLACED
     if not file.exists():
@@ -242,7 +241,7 @@ def apply(folder: RunFolder, plan: Plan, workers: int) -> None:
         entry = orjson.loads(line)
         by_part.setdefault(entry["slot"] // part_size(plan), {})[entry["slot"]] = entry["record"]
     tasks = [_Rewrite(str(folder.path), number, people) for number, people in sorted(by_part.items())]
-    for task, changed in over_parts(_rewritten, tasks, workers if len(tasks) >= _PARALLEL_FROM else 1):
+    for task, changed in over(_rewritten, tasks, workers if len(tasks) >= _PARALLEL_FROM else 1):
         if changed is not None:
             folder.forget(task.number)
             folder.commit(task.number, *changed, [])

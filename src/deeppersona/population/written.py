@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import marshal
-import multiprocessing
 import pickle
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -36,7 +33,7 @@ from deeppersona.models.spec import Open, Spec, Traffic, opened, stopping_on_int
 from deeppersona.population.allot import engine_of
 from deeppersona.population.revise import Judge, revise
 from deeppersona.prompts import say
-from deeppersona.runtime.executor import die_with_parent
+from deeppersona.runtime.executor import helper
 from deeppersona.runtime.parts import part_lines
 from deeppersona.runtime.pipeline import Part, over_people
 from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size, part_slots
@@ -172,7 +169,7 @@ def drawn_elsewhere(engine: Engine, folder: Path) -> Iterator[Callable[[Sequence
     every answer that arrives meanwhile (by nearly half a second).
     """
     plan_json = engine.plan.model_dump_json()
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), die_with_parent) as pool:
+    with helper() as pool:
 
         def draw(numbers: Sequence[int]) -> list[Drawn]:
             try:
@@ -191,7 +188,6 @@ def _engine_of(plan_json: str, folder: str) -> Engine:
 
 
 def _draw_task(plan_json: str, folder: str, numbers: list[int]) -> list[Drawn]:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     drawn = drawn_by(_engine_of(plan_json, folder))(numbers)
     return [(number, size, [_packed(sheet) for sheet in mine], failures) for number, size, mine, failures in drawn]
 

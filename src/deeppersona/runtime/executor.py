@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
-from typing import Protocol, TypeVar
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 from deeppersona.errors import StoreError
 
@@ -64,6 +66,19 @@ def die_with_parent() -> None:
     Thread(target=watch, name="die with parent", daemon=True).start()
 
 
+def helper() -> ProcessPoolExecutor:
+    """One process beside this one, which keeps its own processor free for what waits on a server; used in a ``with``.
+
+    It ends when this one does, however that ends, and leaves Ctrl-C to it.
+    """
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _helps)
+
+
+def _helps() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+
+
 class Over(Protocol):
     """A way to run parts: in processes (``over_parts``), on a cluster (``runtime.ray.over_ray``)."""
 
@@ -76,26 +91,56 @@ class Over(Protocol):
         """
 
 
+class Processes:
+    """Processes kept for several runs of parts, begun when first needed: the second time they have at hand what they built.
+
+    Used as ``over`` inside a ``with``, as often as wanted; all with the same number of workers.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __call__(
+        self, work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+    ) -> Iterator[tuple[Task, Result]]:
+        """See ``Over``. One worker, or one task, is done here, without a process."""
+        if workers <= 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
+            for task in tasks:
+                yield task, work(task)
+            return
+        if self._pool is None:  # which starts a process only when a task finds none idle
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent)
+        running: dict[Future[Result], Task] = {}
+        for task in tasks:
+            running[self._pool.submit(work, task)] = task
+            if len(running) >= workers * AHEAD:
+                yield from _collect(running)
+        while running:
+            yield from _collect(running)
+
+
 def over_parts(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, Result]]:
     """Yield (task, result) as they come; ``work`` is a top-level function when there is more than one worker.
 
     Tasks are taken as processes come free, so that a stream of them is never held as a whole.
     """
-    few = len(tasks) if isinstance(tasks, Sized) else workers
-    if workers <= 1 or few <= 1:
-        for task in tasks:
-            yield task, work(task)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, few), mp_context=context, initializer=die_with_parent) as pool:
-        waiting = iter(tasks)
-        running: dict[Future[Result], Task] = {}
-        for task in waiting:
-            running[pool.submit(work, task)] = task
-            if len(running) >= workers * AHEAD:
-                yield from _collect(running)
-        while running:
-            yield from _collect(running)
+    with Processes() as over:
+        yield from over(work, tasks, workers)
+
+
+def is_here(over: Over) -> bool:
+    """Whether a way to run parts keeps to this machine."""
+    return over is over_parts or isinstance(over, Processes)
 
 
 def _collect(running: dict[Future[Result], Task]) -> Iterator[tuple[Task, Result]]:

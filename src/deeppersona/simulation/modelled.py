@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from math import exp
 from typing import Any, Literal
 
 import numpy as np
 
-from deeppersona.errors import Malformed, NotSupported, Unreachable, UsageError
+from deeppersona.errors import Malformed, NotSupported, Stopped, Unreachable, UsageError
 from deeppersona.facts.tables import shipped_facts
 from deeppersona.models.ask import Form as Asked
 from deeppersona.models.ask import ask
@@ -24,6 +26,7 @@ from deeppersona.models.journal import Journal
 from deeppersona.models.port import Message, Prompt
 from deeppersona.models.spec import Open, Spec, Traffic, opened
 from deeppersona.prompts import fingerprint, say, unmarked
+from deeppersona.runtime.executor import cores, helper
 from deeppersona.runtime.seed import Dice, Floats, label_key
 from deeppersona.schema.inventory import Inventory
 from deeppersona.simulation.questions import INVALID, KEYS, MISSING, Question, blocks, kept_to, lines, questions, why
@@ -35,6 +38,8 @@ STAGE = "survey"
 TOKENS = 350  # of a person in words
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TOP = 20  # alternatives that servers tell at the most
+_NEXT_UP = 32  # people who are ready to be asked before their turn comes
+_ELSEWHERE_FROM = 200  # people from which a process that tells who they are is worth its start
 _LEAST = 0.2  # share of the first token's chances that must fall on options for them to be read off it
 _A_MARK, _FRAME = 8, 60  # tokens an answer and an object may take
 _AROUND = " \t\n.):(*\"'`▁Ġ"  # what tokens have before and after a mark
@@ -62,17 +67,30 @@ class _Sheet:
     beside: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Call:
+    """Questions that are put in one call: in words, and as the fields an answer is held to."""
+
+    group: Sequence[Question]
+    text: str
+    form: Asked
+
+
 class Modelled:
     """The respondent. It answers while a model is open: ``async with respondent.asking(spec, journal, traffic): ...``."""
 
     wordings = 2  # it reads the words of a form, so that other words may change what it says
 
     def __init__(
-        self, inventory: Inventory, seed: int, spec: Spec, manner: Manner | None = None, who: Who = "model"
+        self, inventory: Inventory, seed: int, spec: Spec, manner: Manner | None = None, who: Who = "model", *, helped: bool = False
     ) -> None:
         self.inventory, self.seed, self.spec, self.manner = inventory, seed, spec, manner or Manner()
         self.name: str = who
         self._about = tuple(item.text for item in inventory.items)
+        self._helped = helped  # by a process, which a script that is not guarded by its __name__ cannot have
+        self._helper: ProcessPoolExecutor | None = None
+        self._ready: Future[str] | None = None
+        self._alone = asyncio.Lock()
         self._models: Open | None = None
         self._logprobs = False
 
@@ -97,6 +115,9 @@ class Modelled:
                 yield models
             finally:
                 self._models = None
+                if self._helper is not None:
+                    self._helper.shutdown()
+                    self._helper = None
 
     async def _tells_chances(self, models: Open) -> bool:
         """Whether the endpoint tells log probabilities; found out once and noted."""
@@ -133,19 +154,26 @@ class Modelled:
         models = self._models
         if models is None:
             raise UsageError("no model is open: use the respondent within `async with respondent.asking(...)`")
-        free = asyncio.Semaphore(self.at_once)
+        next_up, free = asyncio.Semaphore(self.at_once + _NEXT_UP), asyncio.Semaphore(self.at_once)
+        asked = [self._calls(form) for form in forms]
         sheets: list[list[_Sheet]] = [[] for _ in people]
         done = 0
 
         async def one(p: int, record: Record) -> None:
             nonlocal done
-            async with free:
-                system = self._system(record)
-                for form in forms:
-                    sheets[p].append(await self._sitting(models, system, str(record["id"]), form))
+            async with next_up:
+                if models.stopping:
+                    raise Stopped(models.stopping)
+                system = await self._told(record)
+                async with free:
+                    for form, calls in zip(forms, asked, strict=True):
+                        sheets[p].append(await self._sitting(models, system, str(record["id"]), form, calls))
             done += 1
             each(done)
 
+        if self._helped and self._helper is None and len(people) >= _ELSEWHERE_FROM and cores() > 1 and self.name == "model":
+            self._helper = helper()
+            self._ready = self._helper.submit(_role, None, 0, ())
         tasks = [asyncio.create_task(one(p, record)) for p, record in enumerate(people)]
         try:
             await asyncio.gather(*tasks)
@@ -155,24 +183,45 @@ class Modelled:
             raise
         return [self._answered([of[f] for of in sheets]) for f in range(len(forms))]
 
+    async def _told(self, record: Record) -> str:
+        """Who is asked, in words; of many people from a process of its own.
+
+        That takes milliseconds a person, in which no answer that arrives would be looked at.
+        """
+        if self._helper is not None and self._ready is not None and self._ready.done():
+            ask = asyncio.get_running_loop().run_in_executor
+            with suppress(BrokenProcessPool):  # killed, for want of memory maybe: then here
+                person = await ask(self._helper, _role, record, self.manner.tokens, self._about)
+                return say("survey/person", person=person)
+        async with self._alone:  # which lets requests go out between one person and the next
+            return self._system(record)
+
     def _system(self, record: Record) -> str:
         if self.name == "model":
-            return say("survey/person", person=role(record, budget_tokens=self.manner.tokens, about=self._about))
+            return say("survey/person", person=_role(record, self.manner.tokens, self._about))
         if self.name == "cultural-prompt":
             code = next((str(t["value"]) for t in record["traits"] if t["path"] == "demographics.country"), "")
             found = shipped_facts().countries.get(code)
             return say("survey/country", country=found.name if found else unmarked(code) or "their country")
         return say("survey/nobody")
 
-    def _groups(self, form: Form) -> list[Sequence[Question]]:
-        return blocks(questions(form), 1) if self.manner.by == "item" else blocks(questions(form))
+    def _calls(self, form: Form) -> list[_Call]:
+        """What a form asks, call by call: the same of everybody."""
+        instruction = unmarked(self.inventory.instruction)
+        return [
+            _Call(
+                group, say("survey/block", wording=form.wording, instruction=instruction, lines=lines(group)),
+                Asked(tuple(q.field(KEYS[k]) for k, q in enumerate(group))),
+            )
+            for group in (blocks(questions(form), 1) if self.manner.by == "item" else blocks(questions(form)))
+        ]  # fmt: skip
 
-    async def _sitting(self, models: Open, system: str, who: str, form: Form) -> _Sheet:
+    async def _sitting(self, models: Open, system: str, who: str, form: Form, calls: Sequence[_Call]) -> _Sheet:
         """One person's answers to one form; with memory, each question after what was asked and answered before."""
         turns: tuple[Message, ...] = (Message("system", system),)
         sheet = _Sheet()
-        for group in self._groups(form):
-            asked, said = await self._asked(models, turns, group, who, form, sheet)
+        for call in calls:
+            asked, said = await self._asked(models, turns, call, who, form, sheet)
             if self.manner.memory and said:
                 turns = (*turns, Message("user", asked), Message("assistant", said))
         order = [self.inventory.items[place].id for place in form.asked]
@@ -182,33 +231,28 @@ class Modelled:
         return sheet
 
     async def _asked(
-        self, models: Open, turns: tuple[Message, ...], group: Sequence[Question], who: str, form: Form, sheet: _Sheet
+        self, models: Open, turns: tuple[Message, ...], call: _Call, who: str, form: Form, sheet: _Sheet
     ) -> tuple[str, str]:
         """Ask some questions and enter what was answered: (what was asked, what was said) as turns of a conversation."""
+        group = call.group
         if self._logprobs and len(group) == 1 and group[0].kind == "one":
             found = await self._weighed(models, turns, group[0], who, form, sheet)
             if found is not None:
                 return found
-        text = self._block(group, form)
-        asked = Asked(tuple(q.field(KEYS[k]) for k, q in enumerate(group)))
         room = _FRAME + sum(_A_MARK + 4 * q.most for q in group)
-        prompt = Prompt((*turns, Message("user", text)), STAGE, room, self.manner.temperature,
+        prompt = Prompt((*turns, Message("user", call.text)), STAGE, room, self.manner.temperature,
                         self._seed(who, form, group), shape=models.shapes[ACTOR])  # fmt: skip
-        answer = await ask(models.models[ACTOR], prompt, asked)
+        answer = await ask(models.models[ACTOR], prompt, call.form)
         for k, question in enumerate(group):
             if KEYS[k] in answer.values:
                 sheet.codes |= question.coded(answer.values[KEYS[k]])
             else:
                 sheet.why |= dict.fromkeys(question.items, why(answer.missing[KEYS[k]]))
-        return text, answer.said if answer.values else ""
+        return call.text, answer.said if answer.values else ""
 
     def _seed(self, who: str, form: Form, group: Sequence[Question]) -> int:
         items = ",".join(item for question in group for item in question.items)
         return int(label_key(f"survey/{self.seed}/{who}/{form.draw}/{items}") & np.uint64(0x7FFFFFFF))
-
-    def _block(self, group: Sequence[Question], form: Form) -> str:
-        instruction = unmarked(self.inventory.instruction)
-        return say("survey/block", wording=form.wording, instruction=instruction, lines=lines(group))
 
     def _one(self, question: Question, form: Form) -> tuple[str, dict[str, int]]:
         """A question alone, to be answered by one token, and its codes by that token."""
@@ -273,11 +317,16 @@ class Modelled:
         Every question counts as a call of its own or of its block; what has to be asked again is not foreseen.
         """
         before = len(self._system(record)) // 4 + 8
-        for group in self._groups(form):
-            read = len(self._block(group, form)) // 4 + 8
-            written = 4 + sum(5 + 3 * (q.most if q.kind != "one" else 0) for q in group)
+        for call in self._calls(form):
+            read = len(call.text) // 4 + 8
+            written = 4 + sum(5 + 3 * (q.most if q.kind != "one" else 0) for q in call.group)
             yield before + read, written
             before += (read + written) * self.manner.memory
+
+
+def _role(record: Record | None, tokens: int, about: Sequence[str]) -> str:
+    """Who somebody is; of nobody, which has a process read all it needs, nothing."""
+    return role(record or {"traits": ()}, budget_tokens=tokens, about=about)
 
 
 def _sharpened(chances: Floats, temperature: float) -> Floats:

@@ -7,10 +7,10 @@ Nothing is inferred: what the record does not say is not said, and a sensitive t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,14 @@ from deeppersona.population.brief import sentence_of
 from deeppersona.prompts import unmarked
 from deeppersona.schema import vocabulary as v
 from deeppersona.schema.phrase import capitalise, join_words
-from deeppersona.schema.taxonomy import Attribute, Taxonomy
+from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import shipped_taxonomy
 
 Record = Mapping[str, Any]
 BUDGET = 700
 NEAR = 0.45  # cosine from which a trait is taken to bear on a question: pairs of unlike matters rarely reach it
 _BEARING_SHARE, _STORY_SHARE = 0.6, 0.45  # of what the core leaves, at the most
+_KEPT = 50_000  # vectors of texts
 _REPEATED = 0.4  # what a trait loses for each of its category that goes before
 _DEAR = ("values.told.what_matters", "values.told.attitude_to_life")
 _INTERESTS = "culture.interests."
@@ -93,7 +94,7 @@ class Said:
 
 def tokens(text: str) -> int:
     """About how many tokens a text is: a quarter of its characters, but one each where the script is not Latin."""
-    wide = sum(1 for sign in text if ord(sign) > 0x24F)
+    wide = 0 if text.isascii() else sum(1 for sign in text if ord(sign) > 0x24F)
     return -(-(len(text) - wide) // 4) + wide
 
 
@@ -117,12 +118,10 @@ def role(
     first, *others = (line for line in _core(_values(record), record) if line)
     room = _Room(budget_tokens - tokens(first))
     core = [first, *(line for line in others if room.take(line))]
-    near = _in_turn([bearing(said, question, most=len(said)) for question in about])
-    rest = _telling_order(said)
-    places = {s.path: k for k, s in enumerate(said)}
-    chosen = room.most_of((places[s.path] for s in near), said, _BEARING_SHARE)
+    near = _in_turn([_nearest(of, len(said), NEAR) for of in nearness(said, about).T])
+    chosen = room.most_of(near, said, _BEARING_SHARE)
     stories = _stories(record, about, room)
-    for k in rest:  # sensitive things only where they bear on what is asked
+    for k in _telling_order(said):  # sensitive things only where they bear on what is asked
         if k not in chosen and not said[k].sensitive and room.take(said[k].sentence):
             chosen.append(k)
     parts = ["\n".join(core)]
@@ -134,18 +133,24 @@ def role(
 
 
 def sayings(record: Record, taxonomy: Taxonomy | None = None) -> list[Said]:
-    """What else a record tells of a person besides what a role always tells, in the order of the record."""
+    """What else a record tells of a person besides what a role always tells, in the order of the record.
+
+    Where a model worded a trait more particularly, that stands after its sentence.
+    """
     tree = taxonomy or shipped_taxonomy()
     out = []
     for trait in record["traits"]:
         path = str(trait["path"])
-        if path in _ALWAYS or path.startswith((_KIN, _INTERESTS)):
+        if _always(path):
             continue
-        chance = (trait.get("evidence") or {}).get("p")
+        evidence = trait.get("evidence")
+        chance = evidence.get("p") if evidence else None
         rare = 0.6 if isinstance(chance, float) and 0 < chance < 0.12 else 0.0
         if path in tree:
-            a = tree[path]
-            out.append(Said(path, _sentence(a, trait), a.question, a.telling, rare, a.sensitive))
+            value = trait["value"]
+            said = _said(tree, path, tuple(value) if isinstance(value, list) else value, rare)
+            colour = trait.get("colour")
+            out.append(replace(said, sentence=f"{said.sentence} ({colour})") if colour else said)
         else:
             words = path.split(".")[1:] or [path]
             name = " ".join(words[-2:]).replace("_", " ")
@@ -153,32 +158,55 @@ def sayings(record: Record, taxonomy: Taxonomy | None = None) -> list[Said]:
     return out
 
 
+@lru_cache(maxsize=10_000)
+def _always(path: str) -> bool:
+    return path in _ALWAYS or path.startswith((_KIN, _INTERESTS))
+
+
+@lru_cache(maxsize=50_000, typed=True)
+def _said(tree: Taxonomy, path: str, value: Any, rare: float) -> Said:
+    """What somebody with a value of an attribute is told; kept, since many people have it."""
+    a = tree[path]
+    sentence = sentence_of(a, {"value": list(value) if isinstance(value, tuple) else value}, "you")
+    return Said(path, sentence, a.question, a.telling, rare, a.sensitive)
+
+
 def bearing(said: Sequence[Said], question: str, *, most: int = 8, least: float = NEAR) -> list[Said]:
     """Those of ``said`` that bear on a question, nearest first: at most ``most``, none less alike than ``least`` (cosine).
 
     Likeness is that of the question to the one a trait answers or to its sentence, whichever is more (``models.embedder``).
     """
-    near = nearness(said, question)
-    order = np.argsort(-near, kind="stable")[:most].tolist()
-    return [said[k] for k in order if near[k] >= least]
+    return [said[k] for k in _nearest(nearness(said, [question])[:, 0], most, least)]
 
 
-def nearness(said: Sequence[Said], question: str) -> Vectors:
-    """How near each of ``said`` is to a question: cosines, shape (said,)."""
-    if not said:
-        return np.zeros(0, dtype=np.float32)
-    wanted = _embedded(question)[None, :]
-    asks, sentences = (np.stack([_embedded(text) for text in texts]) for texts in
-                       ([s.asks for s in said], [s.sentence for s in said]))  # fmt: skip
-    near: Vectors = np.maximum(cosine(asks, wanted), cosine(sentences, wanted))[:, 0]
+def nearness(said: Sequence[Said], questions: Sequence[str]) -> Vectors:
+    """How near each of ``said`` is to each question: cosines, shape (said, questions)."""
+    if not said or not questions:
+        return np.zeros((len(said), len(questions)), dtype=np.float32)
+    asks, sentences, wanted = map(_embedded, ([s.asks for s in said], [s.sentence for s in said], questions))
+    near: Vectors = np.maximum(cosine(asks, wanted), cosine(sentences, wanted))
     return near
 
 
-@lru_cache(maxsize=50_000)
-def _embedded(text: str) -> Vectors:
-    """The vector of a text; kept, since the same questions and sentences come again and again."""
-    vector: Vectors = default_embedder().embed([text])[0]
-    return vector
+def _nearest(near: Vectors, most: int, least: float) -> list[int]:
+    """Places of the nearest, the nearest first: at most ``most``, none less alike than ``least``."""
+    some = np.flatnonzero(near >= least)
+    places: list[int] = some[np.argsort(-near[some], kind="stable")][:most].tolist()
+    return places
+
+
+def _embedded(texts: Sequence[str]) -> Vectors:
+    """The vectors of texts, a row each; kept, since the same questions and sentences come again and again."""
+    new = [text for text in dict.fromkeys(texts) if text not in _vectors]
+    if new:
+        if len(_vectors) > _KEPT:
+            _vectors.clear()
+            new = list(dict.fromkeys(texts))
+        _vectors.update(zip(new, default_embedder().embed(new), strict=True))
+    return np.array([_vectors[text] for text in texts])
+
+
+_vectors: dict[str, Vectors] = {}
 
 
 class _Room:
@@ -205,38 +233,29 @@ class _Room:
 
 def _telling_order(said: Sequence[Said]) -> list[int]:
     """The places of what tells most of a person first; the more of a part of life is told already, the later the next of it."""
-    best = sorted(range(len(said)), key=lambda k: (-said[k].telling - said[k].rare, k))
-    of: Counter[str] = Counter()
+    first = [-s.telling - s.rare for s in said]
+    best = sorted(range(len(said)), key=first.__getitem__)
+    of: dict[str, int] = {}
     rank = {}
     for k in best:
         category = said[k].path.partition(".")[0]
-        rank[k] = -said[k].telling - said[k].rare + _REPEATED * of[category]
-        of[category] += 1
+        before = of.get(category, 0)
+        rank[k] = first[k] + _REPEATED * before
+        of[category] = before + 1
     return sorted(best, key=rank.__getitem__)
 
 
-def _in_turn(lists: Sequence[Sequence[Said]]) -> list[Said]:
-    """The first of each list, then the second of each: no question takes all the room."""
-    found: dict[str, Said] = {}
-    for rank in range(max(map(len, lists), default=0)):
-        for said in (ranked[rank] for ranked in lists if rank < len(ranked)):
-            found.setdefault(said.path, said)
-    return list(found.values())
+def _in_turn(lists: Sequence[Sequence[int]]) -> list[int]:
+    """The first of each list, then the second of each, everything once: no question takes all the room."""
+    return list(dict.fromkeys(place for rank in zip_longest(*lists) for place in rank if place is not None))
 
 
 def _stories(record: Record, about: Sequence[str], room: _Room) -> list[str]:
     """Life stories, each whole or not at all, those nearest to what is asked first; told in the order of age."""
     told = [Said(str(k), f"- At {s['age']}: {' '.join(str(s['text']).split())}", str(s["title"]))
             for k, s in enumerate(record.get("stories") or ())]  # fmt: skip
-    near = nearness(told, " ".join(about))
-    order = np.argsort(-near, kind="stable").tolist()
+    order = _nearest(nearness(told, [" ".join(about)])[:, 0], len(told), -1.0)
     return [told[k].sentence for k in sorted(room.most_of(order, told, _STORY_SHARE))]
-
-
-def _sentence(attribute: Attribute, trait: Mapping[str, Any]) -> str:
-    """The phrase of an attribute for the value somebody has, and after it how a model worded it more particularly."""
-    said = sentence_of(attribute, trait, "you")
-    return f"{said} ({trait['colour']})" if trait.get("colour") else said
 
 
 def _plain(value: object) -> str:

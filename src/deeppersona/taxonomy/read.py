@@ -228,6 +228,12 @@ def read_taxonomy(folder: Path | str) -> Taxonomy:
     return reading.taxonomy
 
 
+@lru_cache(maxsize=2)
+def read_once(folder: str) -> Taxonomy:
+    """``read_taxonomy``, kept: for processes that are given part after part."""
+    return read_taxonomy(folder)
+
+
 @lru_cache(maxsize=1)
 def shipped_taxonomy() -> Taxonomy:
     """The taxonomy that comes with deeppersona."""
