@@ -22,6 +22,7 @@ demo: .venv-demo/done
 
 lint: .venv/done
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 

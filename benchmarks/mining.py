@@ -75,11 +75,16 @@ def pairs(data: Path) -> dict[str, object]:
     counts: dict[str, Counter[str]] = {"tune": Counter(), "final": Counter()}
     for unit, conversation in units(data):
         if unit in half:
-            found = {(unit, m.attribute if m.frame == "cue" else f"{m.frame}: {m.topic}", m.value) for m in (d.mention for d in listen(conversation).disclosures)}
+            found = {
+                (unit, m.attribute if m.frame == "cue" else f"{m.frame}: {m.topic}", m.value)
+                for m in (d.mention for d in listen(conversation).disclosures)
+            }
             for pair in found:
                 known = verdicts.get(pair)
                 counts[half[unit]]["unread" if known is None else "right" if known else "wrong"] += 1
-    return {name: {**c, "precision": round(c["right"] / max(c.total(), 1), 3)} for name, c in counts.items() if c["right"]}
+    return {
+        name: {**c, "precision": round(c["right"] / max(c.total(), 1), 3)} for name, c in counts.items() if c["right"]
+    }
 
 
 def _timed(command: list[str]) -> tuple[float, float]:
@@ -101,7 +106,10 @@ def copies(data: Path, path: Path, times: int, *, distinct: bool) -> None:
         for copy in range(times):
             for unit, conversation in units(data):
                 mark = f" ({copy})" if distinct and copy else ""
-                turns = [{"role": "user" if t.person else "assistant", "content": t.text + (mark if t.person else "")} for t in conversation.turns]
+                turns = [
+                    {"role": "user" if t.person else "assistant", "content": t.text + (mark if t.person else "")}
+                    for t in conversation.turns
+                ]
                 name = f"{unit}-{copy}" if distinct else unit
                 handle.write(json.dumps({"id": name, "messages": turns}) + "\n")
 
@@ -118,7 +126,11 @@ def speed(data: Path, times: int, distinct: int) -> dict[str, object]:
             corpus = Path(folder) / f"{label.replace(' ', '-')}.jsonl"
             copies(data, corpus, n, distinct=differ)
             seconds, peak = _timed([*base, str(corpus), "--out", f"{folder}/{label.replace(' ', '-')}-out"])
-            out[f"{n} times, {label}"] = {"seconds": round(seconds, 1), "peak MB": round(peak), "MB of text": round(corpus.stat().st_size / 1e6)}
+            out[f"{n} times, {label}"] = {
+                "seconds": round(seconds, 1),
+                "peak MB": round(peak),
+                "MB of text": round(corpus.stat().st_size / 1e6),
+            }
             corpus.unlink()
     return out
 
@@ -126,7 +138,11 @@ def speed(data: Path, times: int, distinct: int) -> dict[str, object]:
 def proposals(data: Path, n: int, seed: int) -> dict[str, object]:
     """New attributes at random, to be read: human, clear, fillable, no duplicate of the base."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "deeppersona", "mine", str(data), "--out", f"{folder}/out"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "deeppersona", "mine", str(data), "--out", f"{folder}/out"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         report = json.loads(Path(f"{folder}/out/mining/report.json").read_text("utf-8"))
     new = sorted(report["new"], key=lambda a: a["path"])
     return {"all": len(new), "drawn": random.Random(seed).sample(new, min(n, len(new)))}  # noqa: S311 - no secret
@@ -136,7 +152,9 @@ def main() -> None:
     """Run one measurement and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("filter", "pairs", "speed", "proposals"))
-    parser.add_argument("--data", type=Path, required=True, help="the folder of the four corpora named in docs/methods/mining.md")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the folder of the four corpora named in docs/methods/mining.md"
+    )
     parser.add_argument("-n", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--times", type=int, default=50, help="speed: the corpus so many times over")

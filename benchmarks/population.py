@@ -73,9 +73,23 @@ def national(folder: Path) -> None:
     for name, quotas in (("drawn, no quota", ()), ("with quotas", base.quota)):
         found = []
         for code in COUNTRIES:
-            raw = base.model_dump() | {"n": 2000, "depth": 20, "quota": [q.model_dump() for q in quotas], "duplicates": "off", "check": 0}
+            raw = base.model_dump() | {
+                "n": 2000,
+                "depth": 20,
+                "quota": [q.model_dump() for q in quotas],
+                "duplicates": "off",
+                "check": 0,
+            }
             raw["base"]["country"] = code
-            raw["report"]["on"] = ["sex", "age", "education", "urban", "marital_status", "employment_status", "religion"]
+            raw["report"]["on"] = [
+                "sex",
+                "age",
+                "education",
+                "urban",
+                "marital_status",
+                "employment_status",
+                "religion",
+            ]
             spec = parse_spec(raw, "national")
             made = populate.populate(populate.mean(spec, taxonomy), folder / f"{code}-{len(quotas)}", taxonomy)
             assert made.report is not None
@@ -88,17 +102,34 @@ def national(folder: Path) -> None:
             p = sorted(j["p"] for _, j in tables)
             worst = min(p[i] * (len(found) - i) for i in range(len(p)))
             ratio = sum(j["tv"] / j["floor"] for _, j in tables) / len(tables)
-            print(f"  {k}-way: {len(tables)} tables, smallest p {p[0]:.4f} (Holm over all: {min(1.0, worst):.3f}), total variation {ratio:.2f} of a random sample's")
+            print(
+                f"  {k}-way: {len(tables)} tables, smallest p {p[0]:.4f} (Holm over all: {min(1.0, worst):.3f}), total variation {ratio:.2f} of a random sample's"
+            )
         joint = [(c, j) for c, j in ways[3] if set(j["dims"]) == {"age", "sex", "education"}]
         code, worst_joint = min(joint, key=lambda cj: cj[1]["p"])
-        print(f"  age x sex x education: smallest p {worst_joint['p']:.3f} ({code}), largest total variation {max(j['tv'] for _, j in joint):.4f}")
+        print(
+            f"  age x sex x education: smallest p {worst_joint['p']:.3f} ({code}), largest total variation {max(j['tv'] for _, j in joint):.4f}"
+        )
 
 
 def students(folder: Path, numbers: list[int], workers: int) -> None:
     """The whole command for pupils: seconds, memory, quota error, rule violations, doubles."""
     for n in numbers:
         out = folder / f"students-{n}"
-        seconds, worked, peak, printed = timed("population", "--preset", "students", "-n", str(n), "--depth", "40", "--workers", str(workers), "--out", str(out), "--json")
+        seconds, worked, peak, printed = timed(
+            "population",
+            "--preset",
+            "students",
+            "-n",
+            str(n),
+            "--depth",
+            "40",
+            "--workers",
+            str(workers),
+            "--out",
+            str(out),
+            "--json",
+        )
         r = json.loads(printed.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(
@@ -112,7 +143,9 @@ def adults(folder: Path, numbers: list[int], workers: int) -> None:
     """Deep adults of one command: whether the time a person stays the same, and memory flat."""
     for n in numbers:
         out = folder / f"adults-{n}"
-        seconds, worked, peak, printed = timed("population", "--preset", "national", "-n", str(n), "--workers", str(workers), "--out", str(out), "--json")
+        seconds, worked, peak, printed = timed(
+            "population", "--preset", "national", "-n", str(n), "--workers", str(workers), "--out", str(out), "--json"
+        )
         r = json.loads(printed.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(

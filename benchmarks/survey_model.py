@@ -56,7 +56,9 @@ def beside_people(files: list[Path], data: Path) -> dict[str, Any]:
             name: [round(float(x), 3) for x in np.mean(rows, axis=0)] for name, rows in found.items() if len(rows)
         }
     names = next(iter(out.values()))
-    return out | {"all": {name: np.round(np.mean([of[name] for of in out.values()], axis=0), 3).tolist() for name in names}}
+    return out | {
+        "all": {name: np.round(np.mean([of[name] for of in out.values()], axis=0), 3).tolist() for name in names}
+    }
 
 
 def main() -> None:

@@ -35,7 +35,22 @@ PLACE = tempfile.TemporaryDirectory()
 def people(n: int) -> Path:
     """A run of ``n`` adults of three countries, made without a model."""
     out = Path(PLACE.name) / f"people-{n}"
-    made = ["generate", "-n", str(n), "--country", "KE", "--country", "DE", "--country", "BR", "--seed", "5", "--out", str(out), "--json"]
+    made = [
+        "generate",
+        "-n",
+        str(n),
+        "--country",
+        "KE",
+        "--country",
+        "DE",
+        "--country",
+        "BR",
+        "--seed",
+        "5",
+        "--out",
+        str(out),
+        "--json",
+    ]
     subprocess.run([sys.executable, "-m", "deeppersona", *made], check=True, stdout=subprocess.DEVNULL)
     return out
 
@@ -64,7 +79,9 @@ def run(n: int, out: Path, url: str, *more: str) -> dict[str, Any]:
 def utilisation() -> dict[str, Any]:
     """Mean requests in flight over the limit, against a server of 200 ms + 2 ms a token, real or as it counts; CPU of the whole command."""
     out: dict[str, Any] = {}
-    for (limit, n), (how, speed) in product(((32, 1000), (256, 4000)), {"real tokens": REAL, "as counted": SLOW}.items()):
+    for (limit, n), (how, speed) in product(
+        ((32, 1000), (256, 4000)), {"real tokens": REAL, "as counted": SLOW}.items()
+    ):
         people(n)
         with tempfile.TemporaryDirectory() as folder, server(*speed) as url:
             summary = run(n, Path(folder) / "answers.csv", url, "--concurrency", str(limit))
@@ -87,7 +104,9 @@ def kill() -> dict[str, Any]:
         whole_s = run(n, whole, url, "--concurrency", "8")["wall"]
         request = urllib.request.Request(url.removesuffix("/v1") + "/reset", method="POST")
         urllib.request.urlopen(request).close()
-        process = subprocess.Popen(command(n, again, url, "--concurrency", "8"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(n, again, url, "--concurrency", "8"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         time.sleep(whole_s * 0.6)
         process.send_signal(signal.SIGKILL)
         killed = process.wait() == -signal.SIGKILL

@@ -112,7 +112,9 @@ def _mean_people(spec: Spec, taxonomy: Taxonomy) -> Meant:
         plan = plan.model_copy(update={"allocation": allotted.allocation})
     dims = _told_dimensions(spec, frame)
     counted = Counted({d: dim.categories for d, dim in dims.items()}, dims)
-    expected = ExpectedTables(frame, dims, allotted_people(frame, allotted) if allotted is not None else framed(frame, n))
+    expected = ExpectedTables(
+        frame, dims, allotted_people(frame, allotted) if allotted is not None else framed(frame, n)
+    )
     figures = ExpectedTables(frame, dims, frame.whole)
     targets = _soft_targets(spec, n, dims, expected, figures, facts)
     quotas, cells = (allotted.quotas, len(allotted.allocation.counts)) if allotted else ((), 0)
@@ -179,7 +181,10 @@ def _mean_students(spec: Spec, taxonomy: Taxonomy) -> Meant:
     for d in map(field_of, (*spec.report.on, *spec.report.strata)):
         if d not in labels:
             raise unknown("dimension of students to report on:", d, labels)
-    dims = {d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in cats}, {c: c for c in cats}) for d, cats in labels.items()}
+    dims = {
+        d: Dimension(d, {c: Clause(d, words=frozenset([c])) for c in cats}, {c: c for c in cats})
+        for d, cats in labels.items()
+    }
     settled = settle(spec, n, dims, base, facts) if spec.quota else None
     plan = Plan(
         n=n, countries=weights, seed=spec.seed, depth=spec.depth, adults_only=False, taxonomy=taxonomy.fingerprint,
@@ -231,8 +236,14 @@ def populate(
         )  # fmt: skip
         if shard is not None:
             return Populated(people, _failures(RunFolder(out))[1], None, out)
-        proven = look_through(meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, over=here, progress=progress)
-    return proven if narrator is None else _told(meant, proven, taxonomy, narrator, lambda n: told("telling them", n, plan.n))
+        proven = look_through(
+            meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, over=here, progress=progress
+        )
+    return (
+        proven
+        if narrator is None
+        else _told(meant, proven, taxonomy, narrator, lambda n: told("telling them", n, plan.n))
+    )
 
 
 def _held_to(out: Path, narrator: Narrator | None) -> None:
@@ -243,7 +254,9 @@ def _held_to(out: Path, narrator: Narrator | None) -> None:
         hold_to(RunFolder(out), narrator)
 
 
-def _told(meant: Meant, proven: Populated, taxonomy: Taxonomy, narrator: Narrator, tick: Callable[[int], None]) -> Populated:
+def _told(
+    meant: Meant, proven: Populated, taxonomy: Taxonomy, narrator: Narrator, tick: Callable[[int], None]
+) -> Populated:
     """Have a population told anew that is made and proven, and add to its report what came of it."""
     from deeppersona.population.narrate import narrate
 
@@ -380,7 +393,9 @@ def fidelity_report(
     return report
 
 
-def _target(sifted: Sifted, labels: Mapping[str, tuple[str, ...]], margin: Margin, weighting: Weighting) -> dict[str, Any]:
+def _target(
+    sifted: Sifted, labels: Mapping[str, tuple[str, ...]], margin: Margin, weighting: Weighting
+) -> dict[str, Any]:
     """How far the people are off a soft target, as they are and as they are weighted."""
     target = np.asarray(margin.target, dtype=np.float64)
     plain, weighted = (table_of(sifted.codes, labels, margin.dims, w) for w in (None, weighting.weights))

@@ -61,7 +61,9 @@ def test_what_a_model_cost_is_written_down(tmp_path: Path) -> None:
 def test_stopped_by_hand_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
     write(tmp_path / "talk.jsonl", talk(2400))
     command = [SCRIPT, "mine", "talk.jsonl", "--out", "mined", "--workers", "2", "--json"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     process.stdout.readline()  # the first chunk is entered
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the command gets it

@@ -76,7 +76,18 @@ def test_replay_mode_of_people_and_single_items(run_folder: Path, tmp_path: Path
 @pytest.mark.parametrize("who", [None, "cultural-prompt", "model-alone"])
 def test_a_model_answers_and_says_what_it_cost(run_folder: Path, tmp_path: Path, who: str | None) -> None:
     out = tmp_path / "a.csv"
-    words = ["run", "wvs-iw10", run_folder, "--model", "scripted:", "--out", out, "-n", 4, *(["--respondent", who] if who else [])]
+    words = [
+        "run",
+        "wvs-iw10",
+        run_folder,
+        "--model",
+        "scripted:",
+        "--out",
+        out,
+        "-n",
+        4,
+        *(["--respondent", who] if who else []),
+    ]
     ran = call(*words)
     assert ran.exit_code == 0, ran.output
     assert "4 people, 21 items, 1 asking: 84 of 84 answers" in ran.output
@@ -91,7 +102,19 @@ def test_a_model_answers_and_says_what_it_cost(run_folder: Path, tmp_path: Path,
 
 def test_an_estimate_asks_nothing(run_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
-    words = ["run", "ipip-50", run_folder, "--model", "openai:m@http://127.0.0.1:9/v1", "--price", "1/2", "--draws", 3, "--out", out]
+    words = [
+        "run",
+        "ipip-50",
+        run_folder,
+        "--model",
+        "openai:m@http://127.0.0.1:9/v1",
+        "--price",
+        "1/2",
+        "--draws",
+        3,
+        "--out",
+        out,
+    ]
     found = json.loads(call(*words, "--estimate", "--json").stdout)
     assert found["calls"] == 12 * 5 * 3
     assert found["cost"] == pytest.approx((found["tokens_in"] + 2 * found["tokens_out"]) / 1e6, abs=1e-4)

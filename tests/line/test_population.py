@@ -209,7 +209,11 @@ def test_a_merge_that_is_killed_and_run_again_is_the_run_of_one_process(run: Pat
         assert call("population", spec, "--out", shard, "--shard", f"{k}/2", "--workers", 1).exit_code == 0
     merging = ["merge", *map(str, shards), "--out", str(tmp_path / "m" / "run"), "--workers", "1"]
     # While parts are taken over; when all are there and none is looked through; just before the report is written.
-    for module, name, turn in (("runtime.shard", "_take", 3), ("populate", "look_through", 1), ("populate", "write_report", 1)):
+    for module, name, turn in (
+        ("runtime.shard", "_take", 3),
+        ("populate", "look_through", 1),
+        ("populate", "write_report", 1),
+    ):
         words = [sys.executable, "-c", KILLED, f"deeppersona.{module}", name, str(turn), *merging]
         assert subprocess.run(words, capture_output=True).returncode == -signal.SIGKILL
         assert not (tmp_path / "m" / "run" / "fidelity.json").exists()
@@ -308,7 +312,9 @@ def student_command(server: FaultyServer, out: Path, *more: str) -> list[str]:
 def test_killed_while_it_is_told_the_same_command_pays_nothing_twice(tmp_path: Path) -> None:
     out = tmp_path / "a" / "run"
     with FaultyServer(model="m", script=scripted, latency=0.02) as server:
-        with subprocess.Popen(student_command(server, out), stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        with subprocess.Popen(
+            student_command(server, out), stdout=subprocess.DEVNULL, start_new_session=True
+        ) as process:
             deadline = time.monotonic() + 120
             while server.good < 12:
                 assert process.poll() is None
@@ -320,7 +326,9 @@ def test_killed_while_it_is_told_the_same_command_pays_nothing_twice(tmp_path: P
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["telling"]["told"] == 24
         assert server.answered_twice <= 4  # what was on the wire
-        again = subprocess.run(student_command(server, tmp_path / "b" / "run"), capture_output=True, text=True, timeout=120)
+        again = subprocess.run(
+            student_command(server, tmp_path / "b" / "run"), capture_output=True, text=True, timeout=120
+        )
         assert (again.returncode, again.stderr) == (0, "")
         assert "24 of 24 told by openai:m" in again.stdout
         assert "25 answers paid for" in again.stdout

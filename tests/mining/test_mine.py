@@ -119,7 +119,13 @@ def test_a_review_is_fed_back(once: tuple[Path, Mined], tmp_path: Path) -> None:
 
 
 def test_values_of_few_people_stay_out(tmp_path: Path) -> None:
-    rare = [{"id": f"r{k}", "messages": [{"role": "user", "content": f"I have a chinchilla named Bo. My dog is old. Letter {k}."}]} for k in range(4)]
+    rare = [
+        {
+            "id": f"r{k}",
+            "messages": [{"role": "user", "content": f"I have a chinchilla named Bo. My dog is old. Letter {k}."}],
+        }
+        for k in range(4)
+    ]
     corpus = write(tmp_path / "rare.jsonl", talk(60, secrets=False) + rare)
     few = mined([corpus], tmp_path / "few")
     assert "chinchilla" not in json.dumps([a.model_dump(mode="json") for a in few.taxonomy])

@@ -446,12 +446,20 @@ def test_a_type_that_is_not_filled_names_its_fields_and_no_default_stands_in(fie
 def test_what_only_echoes_the_question_is_no_answer() -> None:
     title = prose("1", "a title for that story.", 2, 8)
     assert title.check("A title for that story is 'The Long Way Home'.") == "The Long Way Home"
-    tree = prose("2", "finish: There is one tree he would mind losing: ...", 2, 16, begins="There is one tree he would mind losing: ")
+    tree = prose(
+        "2",
+        "finish: There is one tree he would mind losing: ...",
+        2,
+        16,
+        begins="There is one tree he would mind losing: ",
+    )
     assert tree.check("There is one tree he would mind losing: the one by the pump") == "the one by the pump"
     assert tree.check("the old mango") == "the old mango"
     with pytest.raises(Fault, match="repeats what was asked"):
         tree.check("he would mind losing")
-    story = prose("3", "the story of how a bell was rung eleven minutes early. Tell it as a scene.", 8, 40, sentence=True)
+    story = prose(
+        "3", "the story of how a bell was rung eleven minutes early. Tell it as a scene.", 8, 40, sentence=True
+    )
     with pytest.raises(Fault, match="begins by repeating"):
         story.check("The story of how a bell was rung eleven minutes early is a good one to tell.")
     assert story.check("Mercy held the rope and looked at the clock, which was right for once.")

@@ -39,7 +39,9 @@ def test_there_are_prompts() -> None:
 def test_every_prompt_renders(name: str) -> None:
     values = values_for(name)
     text = say(name, **values)
-    if any(node.find(nodes.Name) for node in parsed(name).find_all(nodes.Output)):  # else a value only chooses the words
+    if any(
+        node.find(nodes.Name) for node in parsed(name).find_all(nodes.Output)
+    ):  # else a value only chooses the words
         assert HOSTILE in text  # as it was given: no template in a value is rendered
     ours = text.replace(HOSTILE, "")
     assert ours.strip()

@@ -133,9 +133,7 @@ def command(
     )  # fmt: skip
     with _progress(as_json) as progress, ExitStack() as stack:
         reader = stack.enter_context(model_reader(out / stage.FOLDER / "run.sqlite", roles, traffic)) if roles else None
-        mined = stage.mine(
-            wanted, out, workers=workers or cores(), review=reviewed, reader=reader, progress=progress
-        )
+        mined = stage.mine(wanted, out, workers=workers or cores(), review=reviewed, reader=reader, progress=progress)
     report = write_report(mined, wanted)
     if roles:
         paid = RunFolder(out / stage.FOLDER).usage()

@@ -126,7 +126,11 @@ def _bars(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
 )
 @running
 @asking
-@click.option("--estimate", is_flag=True, help="With --model: tell three people, say what all would cost and take, and stop there.")
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="With --model: tell three people, say what all would cost and take, and stop there.",
+)
 @click.option("--repair", is_flag=True, help="Set damaged parts aside and make them anew.")
 @click.option(
     "--fail-if",
@@ -215,7 +219,9 @@ def _shown(spec: Path | None, preset: str | None, show: bool, schema: bool) -> b
             "name a specification or a preset, one of them: deeppersona population SPEC.toml, or --preset national"
         )
     if show:
-        click.echo(specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False)
+        click.echo(
+            specs.preset_text(preset) if preset else specs.canonical(specs.read_spec(spec or Path())).decode(), nl=False
+        )
     return show
 
 

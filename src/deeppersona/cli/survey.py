@@ -361,8 +361,9 @@ def _told_beside(answers: Path) -> str:
 @command.command("validity")
 @asked
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report there (JSON). A model's answers are kept beside "
-    "it; for one the default is validity.json.",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report there (JSON). A model's answers are kept beside it; for one the default is validity.json.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def validity_(out: Path | None, as_json: bool, **raw: Any) -> None:

@@ -207,9 +207,7 @@ def validity(
     return judged(inventory, ask_forms(inventory, respondent, people, seed), human)
 
 
-def judged(
-    inventory: Inventory, asked: Asked, human: tuple[Sequence[str], Floats] | None = None
-) -> dict[str, Any]:
+def judged(inventory: Inventory, asked: Asked, human: tuple[Sequence[str], Floats] | None = None) -> dict[str, Any]:
     """The kit of answers to the forms."""
     report = reliability(inventory, np.stack([asked.plain, asked.again], axis=1), human)
     report["forms"] = {

@@ -49,7 +49,14 @@ def _with_option(a: Attribute, entry: Entry) -> Attribute:
     if any(o.value == entry["value"] for o in a.options):
         return a
     raw = a.model_dump(mode="json", exclude_defaults=True)
-    raw["options"] = [*raw["options"], {"value": entry["value"], "weight": entry["weight"], **({"phrase": entry["phrase"]} if "phrase" in entry else {})}]
+    raw["options"] = [
+        *raw["options"],
+        {
+            "value": entry["value"],
+            "weight": entry["weight"],
+            **({"phrase": entry["phrase"]} if "phrase" in entry else {}),
+        },
+    ]
     return Attribute.model_validate(raw)
 
 
@@ -72,7 +79,9 @@ def _beside_their_like(base: Sequence[str], new: Sequence[str]) -> list[str]:
     after: dict[int, list[str]] = {}
     for path in sorted(new):
         parts = path.split(".")
-        place = next((last[key] for d in range(len(parts) - 1, 0, -1) if (key := ".".join(parts[:d])) in last), len(base))
+        place = next(
+            (last[key] for d in range(len(parts) - 1, 0, -1) if (key := ".".join(parts[:d])) in last), len(base)
+        )
         after.setdefault(place, []).append(path)
     out: list[str] = []
     for k, path in enumerate(base):
@@ -108,7 +117,16 @@ def review_table(log: Iterable[Entry]) -> bytes:
             a = entry["attribute"]
             answers = a["scale"]["labels"] if "scale" in a else [o["value"] for o in a.get("options", [])]
             writer.writerow(
-                ["yes", entry["path"], a["question"], a["definition"], "; ".join(answers), entry["speakers"], entry["conversations"], entry["topic"]]
+                [
+                    "yes",
+                    entry["path"],
+                    a["question"],
+                    a["definition"],
+                    "; ".join(answers),
+                    entry["speakers"],
+                    entry["conversations"],
+                    entry["topic"],
+                ]
             )
     return out.getvalue().encode()
 
@@ -126,7 +144,9 @@ def reviewed(log: Sequence[Entry], table: Path) -> list[Entry]:
         raise UsageError(f"{table} cannot be read as CSV: {error}") from None
     adds = [entry for entry in log if entry["do"] == "add"]
     if not rows or set(_REVIEW) - set(rows[0]) or [r["topic"] for r in rows] != [e["topic"] for e in adds]:
-        raise UsageError(f"{table} is not the review of this run: write it with --review, edit its cells, keep its rows and their order")
+        raise UsageError(
+            f"{table} is not the review of this run: write it with --review, edit its cells, keep its rows and their order"
+        )
     changed: dict[str, Entry | None] = {}
     for line, (row, entry) in enumerate(zip(rows, adds, strict=True), 2):
         word = (row["keep"] or "").strip().casefold()

@@ -77,7 +77,12 @@ def listen(conversation: Conversation, *, keep_words: bool = False) -> Heard:
     verdict = sieve(mentions, commissioned=is_commissioned(raw))
     kept = tuple(disclosures) if verdict.kind != "not" else ()
     return Heard(
-        unit_of(conversation), language_of(raw), verdict, kept, len({turn.speaker for turn in own}), "\n".join(words) if keep_words else ""
+        unit_of(conversation),
+        language_of(raw),
+        verdict,
+        kept,
+        len({turn.speaker for turn in own}),
+        "\n".join(words) if keep_words else "",
     )
 
 

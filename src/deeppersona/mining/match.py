@@ -21,7 +21,39 @@ from deeppersona.schema.taxonomy import Attribute, Taxonomy
 NEAR_WITH_WORDS = 0.80  # cosine from which an attribute that holds the topic's words is about it
 NEAR_ALONE = 0.86  # cosine from which it is about it whatever the words
 NEAR_AS_VALUE = 0.30  # cosine from which an attribute that offers the topic as an answer is meant by it
-_COMMON = frozenset(["a", "an", "the", "of", "and", "or", "to", "in", "on", "at", "for", "with", "by", "from", "your", "you", "do", "does", "is", "are", "how", "what", "which", "who", "one", "some", "any", "my", "myself"])
+_COMMON = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "and",
+        "or",
+        "to",
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "by",
+        "from",
+        "your",
+        "you",
+        "do",
+        "does",
+        "is",
+        "are",
+        "how",
+        "what",
+        "which",
+        "who",
+        "one",
+        "some",
+        "any",
+        "my",
+        "myself",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +123,9 @@ class Matcher:
 
     def _offered(self, i: int, wanted: frozenset[str]) -> bool:
         """Whether one option holds all the words, and hardly more: ``fishing``, not ``fishing boats on the wall``."""
-        return any(wanted <= (found := stems(o.value)) and len(found) <= len(wanted) + 1 for o in self.attributes[i].options)
+        return any(
+            wanted <= (found := stems(o.value)) and len(found) <= len(wanted) + 1 for o in self.attributes[i].options
+        )
 
 
 def options_for(attribute: Attribute, value: str) -> list[int]:

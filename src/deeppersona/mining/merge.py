@@ -36,7 +36,18 @@ _SYNONYMS = 0.62  # cosine of two feelings or traits from which they are words f
 _OF_WORDS = ("feeling", "being")
 _OF_THINGS = ("doing", "liking", "having", "deed", "favourite", "wish", "valuing", "calling", "dealing", "skill", FRAME)
 _OF_PEOPLE = {
-    "relationships.partner": ("boyfriend", "girlfriend", "fianc", "husband", "wife", "partner", "spouse", "ex-", "crush", "lover"),
+    "relationships.partner": (
+        "boyfriend",
+        "girlfriend",
+        "fianc",
+        "husband",
+        "wife",
+        "partner",
+        "spouse",
+        "ex-",
+        "crush",
+        "lover",
+    ),
     "relationships.parenting": ("son", "daughter", "child", "kid", "baby"),
     "work.people": ("boss", "coworker", "colleague", "manager", "supervisor", "client", "employ"),
     "relationships.friends": ("friend", "roommate", "flatmate"),
@@ -100,13 +111,27 @@ def _from_cues(shelf: Shelf, base: Taxonomy, terms: Terms, out: Decisions) -> No
             out.topics[path].append(("cue", attribute))
             out.told[path] = found
         elif path.partition(".")[0] == "demographics" and path.count(".") == 1:
-            out.note("core", topic=attribute, path=path, how="a core fact is drawn from figures, not from talk", **_counts(found))
+            out.note(
+                "core",
+                topic=attribute,
+                path=path,
+                how="a core fact is drawn from figures, not from talk",
+                **_counts(found),
+            )
         elif found.speakers < terms.min_speakers:
-            out.note("leave", frame="cue", topic=attribute, why=f"told by fewer than {terms.min_speakers} people", **_counts(found))
+            out.note(
+                "leave",
+                frame="cue",
+                topic=attribute,
+                why=f"told by fewer than {terms.min_speakers} people",
+                **_counts(found),
+            )
         else:
             new = _worded(path, made)
             if new is None:
-                out.note("leave", frame="cue", topic=attribute, why="nothing words it as an attribute", **_counts(found))
+                out.note(
+                    "leave", frame="cue", topic=attribute, why="nothing words it as an attribute", **_counts(found)
+                )
                 continue
             out.note("add", frame="cue", topic=attribute, path=path, attribute=_dumped(new), **_counts(found))
             out.new[path] = new
@@ -132,15 +157,33 @@ def _from_frames(shelf: Shelf, base: Taxonomy, terms: Terms, out: Decisions, wor
     unworded: dict[str, Support] = {}
     for frame, _, topic, found in shelf.supports(cues=False):
         if found.speakers < terms.min_speakers:
-            out.note("leave", frame=frame, topic=topic, why=f"told by fewer than {terms.min_speakers} people", **_counts(found))
+            out.note(
+                "leave",
+                frame=frame,
+                topic=topic,
+                why=f"told by fewer than {terms.min_speakers} people",
+                **_counts(found),
+            )
             continue
-        if any(word in listed("proper") for word in topic.title().split()) or any(word in countries() for word in topic.split()):
-            out.note("leave", frame=frame, topic=topic, why="a name of its own: an answer, and no question", **_counts(found))
+        if any(word in listed("proper") for word in topic.title().split()) or any(
+            word in countries() for word in topic.split()
+        ):
+            out.note(
+                "leave", frame=frame, topic=topic, why="a name of its own: an answer, and no question", **_counts(found)
+            )
             continue
-        filled: dict[str, Any] = proposal(frame, topic) if frame != FRAME else {"question": f"What is your {topic}?", "under": ()}
+        filled: dict[str, Any] = (
+            proposal(frame, topic) if frame != FRAME else {"question": f"What is your {topic}?", "under": ()}
+        )
         match = matcher.find(topic, filled["question"], filled["under"])
         if match is not None and match.how == "answer":
-            out.note("leave", frame=frame, topic=topic, why=f"an answer, as to {match.path}, and no question", **_counts(found))
+            out.note(
+                "leave",
+                frame=frame,
+                topic=topic,
+                why=f"an answer, as to {match.path}, and no question",
+                **_counts(found),
+            )
             continue
         if match is not None:
             out.note(
@@ -157,9 +200,17 @@ def _from_frames(shelf: Shelf, base: Taxonomy, terms: Terms, out: Decisions, wor
     worded = wording(sorted(unworded)) if wording is not None and unworded else {}
     for topic, found in sorted(unworded.items()):
         if topic in worded:
-            proposals.append(_Proposal(FRAME, worded[topic]["name"], found, _filled(base, worded[topic]), [(FRAME, topic)]))
+            proposals.append(
+                _Proposal(FRAME, worded[topic]["name"], found, _filled(base, worded[topic]), [(FRAME, topic)])
+            )
         else:
-            out.note("leave", frame=FRAME, topic=topic, why="the model words it as no attribute of a person", **_counts(found))
+            out.note(
+                "leave",
+                frame=FRAME,
+                topic=topic,
+                why="the model words it as no attribute of a person",
+                **_counts(found),
+            )
     _propose(proposals, base, out)
 
 
@@ -205,7 +256,13 @@ def _propose(proposals: list[_Proposal], base: Taxonomy, out: Decisions) -> None
             leaders.append(one)
         else:
             leader.merged.append((one.frame, one.topic))
-            out.note("merge", frame=one.frame, topic=one.topic, into=f"{leader.frame}: {leader.topic}", **_counts(one.support))
+            out.note(
+                "merge",
+                frame=one.frame,
+                topic=one.topic,
+                into=f"{leader.frame}: {leader.topic}",
+                **_counts(one.support),
+            )
     for one in leaders:
         if (asked := _asked_already(base, one)) is not None:
             out.note("leave", frame=one.frame, topic=one.topic, why=f"{asked} asks it already", **_counts(one.support))
@@ -219,11 +276,15 @@ def _propose(proposals: list[_Proposal], base: Taxonomy, out: Decisions) -> None
             attribute = _attribute(path, one.filled)
         except ValidationError as error:
             why = error.errors(include_url=False)[0]["msg"]
-            out.note("leave", frame=one.frame, topic=one.topic, why=f"makes no attribute: {why}", **_counts(one.support))
+            out.note(
+                "leave", frame=one.frame, topic=one.topic, why=f"makes no attribute: {why}", **_counts(one.support)
+            )
             continue
         out.new[path] = attribute
         out.topics[path] += [(one.frame, one.topic), *one.merged]
-        out.note("add", frame=one.frame, topic=one.topic, path=path, attribute=_dumped(attribute), **_counts(one.support))
+        out.note(
+            "add", frame=one.frame, topic=one.topic, path=path, attribute=_dumped(attribute), **_counts(one.support)
+        )
 
 
 def _told(one: _Proposal) -> str:
@@ -253,7 +314,9 @@ def _led(proposals: Sequence[_Proposal]) -> Iterable[tuple[_Proposal, _Proposal 
         if leader is None and rows:
             near = cosine(vectors[k : k + 1], vectors[rows])[0]
             best = int(np.argmax(near))
-            leader = leaders[best] if near[best] > _TWIN and leaders[best].frame == one.frame else _synonym(one, leaders)
+            leader = (
+                leaders[best] if near[best] > _TWIN and leaders[best].frame == one.frame else _synonym(one, leaders)
+            )
         if leader is None:
             by_words[words] = one
             leaders.append(one)
@@ -277,7 +340,9 @@ def placed(base: Taxonomy, frame: str, topic: str, under: Sequence[str]) -> str:
     Feelings, traits and people stay where their frame puts them: their neighbours in meaning are everywhere.
     """
     if frame == "kin":
-        near = next((branch for branch, words in _OF_PEOPLE.items() if any(w in topic for w in words)), "relationships.family")
+        near = next(
+            (branch for branch, words in _OF_PEOPLE.items() if any(w in topic for w in words)), "relationships.family"
+        )
         return near if near in base.nodes or not len(base) else under[0]
     usual = next((branch for branch in under if branch in base.nodes), under[0])
     if (frame not in _OF_THINGS and frame != FRAME) or not len(base):

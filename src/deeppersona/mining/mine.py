@@ -201,7 +201,9 @@ def _listen_all(
 
     for chunk, found in over_parts(_listen_chunk, chunks(), workers):
         heard = reader.read(found) if reader is not None else found
-        shown = [(file, _stored(h, wanted.keep_evidence)) for (file, _), h in zip(chunk.conversations, heard, strict=True)]
+        shown = [
+            (file, _stored(h, wanted.keep_evidence)) for (file, _), h in zip(chunk.conversations, heard, strict=True)
+        ]
         shelf.enter(chunk.number, chunk.digest, shown, chunk.twice, chunk.known)
         if reader is not None:
             usage = reader.models.usage()

@@ -31,7 +31,9 @@ _LONGEST = 1500  # letters of one text that are shown
 _MOST = 12  # readings taken from one text
 _WORDED = 6  # topics worded in one call
 _SELF = re.compile(r"\b(?:i|i'm|i’m|im|my|me|we|our)\b", re.I)
-_NAMES = re.compile(r"^(?!(?:how|why|do|does|can|should|is|am|looking)\b)(?!.*\b(?:i|my|me)\b)[a-z][a-z '/-]{2,40}$")  # no question, no self
+_NAMES = re.compile(
+    r"^(?!(?:how|why|do|does|can|should|is|am|looking)\b)(?!.*\b(?:i|my|me)\b)[a-z][a-z '/-]{2,40}$"
+)  # no question, no self
 _TO_YOU = re.compile(r"\byou(?:r|rs|rself)?\b", re.I)
 _LABEL = re.compile(r"^topic \d+$")
 _IN_GENERAL = re.compile(r"\bmost (?:common|effective|typical)\b", re.I)
@@ -97,7 +99,9 @@ class ModelReader:
         speaker = heard.disclosures[0].speaker if heard.disclosures else heard.unit
         found: list[Disclosure] = []
         for item in read["told"]:
-            name, value, quote = (" ".join(str(item[key]).casefold().split()).strip(" .") for key in ("attribute", "value", "quote"))
+            name, value, quote = (
+                " ".join(str(item[key]).casefold().split()).strip(" .") for key in ("attribute", "value", "quote")
+            )
             few = 0 < len(value.split()) <= _VALUE_WORDS
             if not _NAMES.match(name) or not few or supported("other", value, quote, heard.own_words):
                 self.unsupported += 1
@@ -107,9 +111,21 @@ class ModelReader:
         both = (*heard.disclosures, *found)
         # Not all a model calls personal is: what stands in the text decides, as it does where cues alone have read.
         told = {d.mention.attribute or d.mention.topic for d in both}
-        kind: Class = "not" if not told or (read["class"] == "not" and not heard.disclosures) else "personalisable" if len(told) > 1 else "partly"
-        reasons = heard.verdict.reasons if heard.disclosures else tuple(f"tells {d.mention.attribute}" for d in found[:4])
-        return replace(heard, verdict=Verdict(kind, reasons or ("the model finds nothing of the speaker",)), disclosures=both if kind != "not" else ())
+        kind: Class = (
+            "not"
+            if not told or (read["class"] == "not" and not heard.disclosures)
+            else "personalisable"
+            if len(told) > 1
+            else "partly"
+        )
+        reasons = (
+            heard.verdict.reasons if heard.disclosures else tuple(f"tells {d.mention.attribute}" for d in found[:4])
+        )
+        return replace(
+            heard,
+            verdict=Verdict(kind, reasons or ("the model finds nothing of the speaker",)),
+            disclosures=both if kind != "not" else (),
+        )
 
     def words(self, topics: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Topics worded as attributes: topic -> name, question, definition, answers; those it calls none are left out."""
@@ -125,7 +141,9 @@ class ModelReader:
         form = Form(tuple(Field(str(k), f"topic {k}", _WORDING, _wording) for k in range(1, len(batch) + 1)))
         model, shape = self.models.models["writer"], self.models.shapes["writer"]
         question = say("mining/word", topics=listed, lines=form.lines)
-        answer = await ask(model, Prompt((Message("user", question),), "mining", 200 * len(batch), 0.0, 1, shape=shape), form, tries=3)
+        answer = await ask(
+            model, Prompt((Message("user", question),), "mining", 200 * len(batch), 0.0, 1, shape=shape), form, tries=3
+        )
         return {topic: answer.values[str(k)] for k, topic in enumerate(batch, 1) if str(k) in answer.values}
 
 
@@ -151,12 +169,17 @@ def _wording(value: Any) -> dict[str, Any]:
     answers = value.get("answers")
     words = list(dict.fromkeys(str(a).strip().rstrip(".") for a in answers)) if isinstance(answers, list) else []
     if not question.endswith("?") or not _TO_YOU.search(question) or _IN_GENERAL.search(question):
-        raise Fault("a question put to one person about themselves, with the word you or your, that ends with a question mark")
+        raise Fault(
+            "a question put to one person about themselves, with the word you or your, that ends with a question mark"
+        )
     if len(definition) < 8:
         raise Fault("a definition of one sentence")
     if not 3 <= len(words) <= 6 or any(len(w) > 60 or not 1 <= len(w.split()) <= _ANSWER_WORDS for w in words):
         raise Fault("four to six different answers of a few words")
-    if any(_FIRST_PERSON.search(w) for w in words) or len({" ".join(w.casefold().split()[:2]) for w in words if " " in w}) == 1:
+    if (
+        any(_FIRST_PERSON.search(w) for w in words)
+        or len({" ".join(w.casefold().split()[:2]) for w in words if " " in w}) == 1
+    ):
         raise Fault("answers that differ from their first word on, without I or my, as: never; now and then; every day")
     return {"name": name, "question": question, "definition": definition, "answers": words}
 
@@ -176,7 +199,9 @@ def model_reader(path: Path, roles: Mapping[str, Spec], traffic: Traffic) -> Ite
     stack = AsyncExitStack()
 
     async def enter() -> Open:
-        return await stack.enter_async_context(opened({"writer": roles["writer"]}, journal, traffic, say("writing/system")))
+        return await stack.enter_async_context(
+            opened({"writer": roles["writer"]}, journal, traffic, say("writing/system"))
+        )
 
     try:
         yield ModelReader(wait(enter()), loop)
@@ -186,5 +211,3 @@ def model_reader(path: Path, roles: Mapping[str, Spec], traffic: Traffic) -> Ite
         thread.join(10)
         loop.close()
         journal.close()
-
-

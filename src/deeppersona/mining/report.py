@@ -126,7 +126,5 @@ def _shades(mined: Mined) -> dict[str, float]:
         if a.path not in mined.base:
             out[a.path] = 1.0
         elif a.support is not None:
-            out[a.path] = min(0.35 + 0.1 * a.support.speakers ** 0.5, 0.9)
+            out[a.path] = min(0.35 + 0.1 * a.support.speakers**0.5, 0.9)
     return out
-
-

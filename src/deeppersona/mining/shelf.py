@@ -169,7 +169,8 @@ class Shelf:
         units: set[bytes] = set()
         for frame, topic in topics:
             column = "attribute" if frame == "cue" else "topic"
-            found = self._db.execute(f"select distinct speaker, unit from mention where frame = ? and {column} = ?", (frame, topic))  # noqa: S608 - ours
+            query = f"select distinct speaker, unit from mention where frame = ? and {column} = ?"  # noqa: S608 - ours
+            found = self._db.execute(query, (frame, topic))
             for speaker, unit in found:
                 speakers.add(speaker)
                 units.add(unit)

@@ -60,7 +60,10 @@ def nearer_to_talk(texts: Sequence[str]) -> list[bool]:
         return []
     task, personal = _prototypes()
     vectors = default_embedder().embed(texts)
-    return [bool(p > t) for t, p in zip(cosine(vectors, task).max(axis=1), cosine(vectors, personal).max(axis=1), strict=True)]
+    return [
+        bool(p > t)
+        for t, p in zip(cosine(vectors, task).max(axis=1), cosine(vectors, personal).max(axis=1), strict=True)
+    ]
 
 
 def sieve(mentions: Sequence[Mention], *, commissioned: bool) -> Verdict:

@@ -124,7 +124,9 @@ def hold_to(folder: RunFolder, narrator: Narrator | None) -> None:
         raise StoreError(f"{file} cannot be read; restore it or choose another --out") from None
     elsewhere = "or choose another --out: the same people are made there at no cost"
     if narrator is None:
-        raise UsageError(f"the people in {folder.path} are told by {writer}; add --model to deeppersona population to go on with it, {elsewhere}")
+        raise UsageError(
+            f"the people in {folder.path} are told by {writer}; add --model to deeppersona population to go on with it, {elsewhere}"
+        )
     asked = narrator.told
     if there == asked:
         return

@@ -97,7 +97,9 @@ def faults_of(records: Sequence[Record], taxonomy_folder: str) -> dict[int, list
 
         return dict(zip(slots, validate_all(records), strict=True))
     taxonomy = read_once(taxonomy_folder)
-    return {slot: validate(Persona.model_validate(record), taxonomy) for slot, record in zip(slots, records, strict=True)}
+    return {
+        slot: validate(Persona.model_validate(record), taxonomy) for slot, record in zip(slots, records, strict=True)
+    }
 
 
 def checked_slots(plan: Plan, people: int) -> frozenset[int]:
@@ -156,7 +158,9 @@ def sift(
         progress(len(seen.slots))
     if mode != "off" and found is None:
         taxonomy = read_once(str(taxonomy_folder)) if plan.checked else None
-        instead = _others(maker(), [slot for slot, _ in doubles], sieve, taxonomy) if doubles and mode == "replace" else {}
+        instead = (
+            _others(maker(), [slot for slot, _ in doubles], sieve, taxonomy) if doubles and mode == "replace" else {}
+        )
         found = _decide(folder, mode, sum(len(seen.slots) for seen in looks), doubles, instead)
         apply(folder, plan, workers, over)
         write_whole(folder.path / FOUND, _pretty(found))
@@ -184,7 +188,9 @@ def _decide(
     folder: RunFolder, mode: str, people: int, doubles: Sequence[tuple[int, int]], instead: Mapping[int, Record]
 ) -> dict[str, Any]:
     """Write down who takes whose place; returns what was found."""
-    replaced = [{"slot": slot, "like": earlier, "record": instead[slot]} for slot, earlier in doubles if slot in instead]
+    replaced = [
+        {"slot": slot, "like": earlier, "record": instead[slot]} for slot, earlier in doubles if slot in instead
+    ]
     left = [{"slot": slot, "like": earlier} for slot, earlier in doubles if slot not in instead]
     found = {"mode": mode, "people": people, "found": len(doubles), "replaced": len(replaced), "left": left}
     if replaced:
@@ -226,7 +232,9 @@ def _rewritten(task: _Rewrite) -> tuple[bytes, int] | None:
             continue  # which spares reading everybody
         record = orjson.loads(line)
         other = task.people.get(record["provenance"]["slot"])
-        if other is not None and other["traits"] != record["traits"]:  # else they are there, and may have been told anew since
+        if (
+            other is not None and other["traits"] != record["traits"]
+        ):  # else they are there, and may have been told anew since
             lines[row], changed = lines_of([dict(other)]), True
     return (packed(b"".join(lines), folder.storage), len(lines)) if changed else None
 

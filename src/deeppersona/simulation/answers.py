@@ -88,7 +88,9 @@ async def written(
     put, done = forms(inventory, draws, change), part.people
     size = max(BATCH, _FULL * respondent.at_once) if isinstance(respondent, ManyForms) else BATCH
     with part:
-        people = islice(iter(records), done, settings.people)  # in its order a run is read several times as fast as by place
+        people = islice(
+            iter(records), done, settings.people
+        )  # in its order a run is read several times as fast as by place
         while batch := _taken(people, size):
             through = _Through(done, settings.people, progress)
             try:

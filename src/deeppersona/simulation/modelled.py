@@ -82,7 +82,14 @@ class Modelled:
     wordings = 2  # it reads the words of a form, so that other words may change what it says
 
     def __init__(
-        self, inventory: Inventory, seed: int, spec: Spec, manner: Manner | None = None, who: Who = "model", *, helped: bool = False
+        self,
+        inventory: Inventory,
+        seed: int,
+        spec: Spec,
+        manner: Manner | None = None,
+        who: Who = "model",
+        *,
+        helped: bool = False,
     ) -> None:
         self.inventory, self.seed, self.spec, self.manner = inventory, seed, spec, manner or Manner()
         self.name: str = who
@@ -171,7 +178,13 @@ class Modelled:
             done += 1
             each(done)
 
-        if self._helped and self._helper is None and len(people) >= _ELSEWHERE_FROM and cores() > 1 and self.name == "model":
+        if (
+            self._helped
+            and self._helper is None
+            and len(people) >= _ELSEWHERE_FROM
+            and cores() > 1
+            and self.name == "model"
+        ):
             self._helper = helper()
             self._ready = self._helper.submit(_role, None, 0, ())
         tasks = [asyncio.create_task(one(p, record)) for p, record in enumerate(people)]
