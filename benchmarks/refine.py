@@ -114,7 +114,7 @@ def written(path: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Texts that a model writes, for some people of a domain: errors beside the structured form's, gaps, cost."""
     out = asked.out or Path(tempfile.mkdtemp(prefix="refine-written-"))
     wanted = Wanted(
-        str(path), asked.method, tuple(asked.compare), seed=SEED, users=asked.users, windows=LAST + 1,
+        str(path), asked.method, tuple(asked.compare), seed=SEED, users=asked.users, windows=asked.windows + 1,
         directions=asked.directions, persona_words=asked.persona_words,
     )  # fmt: skip
     price = parse_price(asked.price) if asked.price else None
@@ -129,11 +129,11 @@ def written(path: Path, asked: argparse.Namespace) -> dict[str, Any]:
         if m in report["future"]
     ]
     return {
-        "domain": report["domain"], "people": report["people"], "windows predicted": LAST, "model": report["plan"]["model"],
+        "domain": report["domain"], "people": report["people"], "windows predicted": asked.windows, "model": report["plan"]["model"],
         "all windows": {name: report["all windows"][name] for name in shown},
         "by window": {name: report["future"][name][1:] for name in shown},
         f"{wanted.method}, written, less": {
-            name: gap | {"by window": gap["by window"][LAST]} for name, gap in report["against"].items() if name in shown
+            name: gap | {"by window": gap["by window"][asked.windows]} for name, gap in report["against"].items() if name in shown
         },
         "what failed": report["written"], "directions": report.get("directions", {}).get("taken"),
         "calls": paid["calls"], "tokens in": paid["tokens_in"], "of them cached": paid["tokens_cached"], "tokens out": paid["tokens_out"],
@@ -198,6 +198,7 @@ def _asked() -> argparse.Namespace:
     of_written = parser.add_argument_group("written")
     of_written.add_argument("--model", help="As for the command line: openai:NAME@URL, local:FILE.gguf, scripted:")
     of_written.add_argument("--users", type=int, default=20)
+    of_written.add_argument("--windows", type=int, default=LAST, help="Windows predicted, after the first.")
     of_written.add_argument("--method", default="deeper", choices=METHODS)
     of_written.add_argument("--compare", action="append", default=[], choices=METHODS)
     of_written.add_argument("--directions", type=int, default=1)

@@ -37,6 +37,7 @@ from deeppersona.population.counting import Counted
 from deeppersona.population.dimension import Dimension
 from deeppersona.population.expected import ExpectedTables, allotted_people, framed, summed
 from deeppersona.population.frame import Frame
+from deeppersona.population.maker import Maker
 from deeppersona.population.margins import Margin, fit
 from deeppersona.population.sift import Sifted, sift
 from deeppersona.population.spec import Spec, canonical, parse_spec
@@ -58,6 +59,9 @@ if TYPE_CHECKING:  # what has to do with models is imported when one is asked fo
 Progress = Callable[[str, int, int], None]
 """Told how far a stage is: its name, how many more are done, how many there are (0: not known)."""
 _USUAL_N = 1000
+_KEPT_UP_TO = (
+    20_000  # people; with more, starting anew costs little beside the memory that makers hold while sketches pile up
+)
 _SEARCHED = 300_000  # cells of the joint of all soft targets up to which it is seen beforehand whether they go together
 _COUNTRIES_TOLD = 40  # countries up to which the report counts by each
 SPEC, NARRATOR = "spec.json", "narrator.json"
@@ -229,15 +233,25 @@ def populate(
 
     with RunFolder(out).writing(plan):
         write_whole(out / SPEC, canonical(meant.spec))
+    maker = study.maker_for(plan, taxonomy)
     with Processes() as here:  # the same for making and for looking through
         people, _ = study.run(
             plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=here if is_here(over) else over,
-            shard=shard, progress=made,
+            shard=shard, maker=maker, progress=made,
         )  # fmt: skip
         if shard is not None:
             return Populated(people, _failures(RunFolder(out))[1], None, out)
+        if plan.n > _KEPT_UP_TO:
+            here.end()
         proven = look_through(
-            meant, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, over=here, progress=progress
+            meant,
+            out,
+            taxonomy,
+            taxonomy_folder=taxonomy_folder,
+            workers=workers,
+            over=here,
+            maker=maker,
+            progress=progress,
         )
     return (
         proven
@@ -301,15 +315,18 @@ def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -
 
 def look_through(
     meant: Meant, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
-    over: Over = over_parts, progress: Progress | None = None,
+    over: Over = over_parts, maker: Maker | None = None, progress: Progress | None = None,
 ) -> Populated:  # fmt: skip
-    """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine."""
+    """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine.
+
+    ``maker`` is the plan's, where it was built already.
+    """
     told = progress or (lambda stage, done, of: None)
     plan, spec, folder = meant.plan, meant.spec, RunFolder(out)
     with folder.writing(plan):
         check = plan.n if spec.check == "all" else spec.check
         sifted = sift(
-            folder, plan, lambda: study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
+            folder, plan, lambda: maker or study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
             check=check, taxonomy_folder=taxonomy_folder, over=over, progress=lambda n: told("looking through them", n, plan.n),
         )  # fmt: skip
         people, _ = folder.finish()

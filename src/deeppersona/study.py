@@ -253,16 +253,17 @@ def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
 def run(
     plan: Plan, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
     repair: bool = False, progress: Callable[[int], None] = lambda done: None, storage: Storage | None = None,
-    over: Over = over_parts, shard: Shard | None = None,
+    over: Over = over_parts, shard: Shard | None = None, maker: Maker | None = None,
 ) -> tuple[int, int]:  # fmt: skip
     """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done.
 
     ``storage`` is the form of the parts of a new folder: ``jsonl`` or ``zstd``; None: zstd from 20,000 people. ``over`` is
     how parts run, in processes here or on a cluster (``runtime.ray.ray_at``); ``workers`` then the parts at once, None for
-    as many as it likes. ``shard`` makes its parts alone, to be put together by ``runtime.shard.merge``.
+    as many as it likes. ``shard`` makes its parts alone, to be put together by ``runtime.shard.merge``. ``maker`` is the
+    plan's, where it was built already.
     """
     folder = RunFolder(out)
-    maker = maker_for(plan, taxonomy)
+    made_by = maker or maker_for(plan, taxonomy)
     with folder.writing(plan, storage):
         done = folder.finished(plan, repair=repair)
         progress(sum(len(part_slots(plan, number)) for number in done))
@@ -273,7 +274,7 @@ def run(
         left = [_Task(body, k, *place) for k in parts_of(plan, shard) if k not in done]
         processes = workers or (0 if not here else 1 if len(left) < _PARALLEL_FROM else cores())
         alone = here and processes == 1
-        work = (lambda task: _make_part(maker, task.number, taxonomy, form)) if alone else _make_task
+        work = (lambda task: _make_part(made_by, task.number, taxonomy, form)) if alone else _make_task
         for task, (content, people, failures) in over(work, left, processes):
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))

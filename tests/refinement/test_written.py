@@ -18,9 +18,11 @@ from deeppersona.refinement.behaviour import Answer, Behaviour, Event, Scale, St
 from deeppersona.refinement.methods import METHODS, written
 from deeppersona.refinement.methods.written_deeper import DIRECTIONS, WrittenDeeper
 from deeppersona.refinement.past import Prior
+from deeppersona.refinement.preference import START
 from deeppersona.refinement.rounds import Rounds, go
 from deeppersona.refinement.search import KEEP
 from deeppersona.refinement.step import Context, Step
+from deeppersona.refinement.words import of_words
 from deeppersona.refinement.written import STAGE_ANSWERS, STAGE_PERSONA, Writer, usual
 from tests.doubles import REFUSAL, Answerer, Recorder, keys_of, last
 from tests.refinement.streams import made, poisoned
@@ -46,6 +48,13 @@ def foretelling(rewritten: str) -> Callable[[Prompt], str]:
         return rewritten if "was foretold" in asked else FOURS
 
     return answer
+
+
+def words(persona: str) -> str:
+    """What the model wrote of a persona: what stands after the sentence by count."""
+    head, words = persona.split(". ", 1)
+    of_words(f"{head}.", FIVE)
+    return words
 
 
 def steady(level: float, people: int = 3, windows: int = 4) -> Behaviour:
@@ -163,7 +172,7 @@ def test_a_rewriting_that_does_not_come_leaves_the_last_persona() -> None:
             answers if name == "deeper" else lambda p: REFUSAL if "answered since" in last(p) else foretelling("")(p)
         )
         found = go(steady(2.0), [written(name, writer)], scale=FIVE).outcomes[name]
-        assert found.personas == [FOURS] * 3
+        assert [*map(words, found.personas)] == [FOURS] * 3
         assert writer.failed["personas: a refusal"] == 3 * 3
 
 
@@ -177,10 +186,10 @@ def deeper(
 
 def test_a_worse_rewriting_is_rolled_back_and_a_better_one_taken() -> None:
     step, rounds = deeper(steady(3.0), foretelling(ONES))
-    assert rounds.outcomes["deeper"].personas == [FOURS] * 3
+    assert [*map(words, rounds.outcomes["deeper"].personas)] == [FOURS] * 3
     assert {c.taken for c in step.search.record} == {KEEP}
     step, rounds = deeper(steady(1.0), foretelling(ONES))
-    assert rounds.outcomes["deeper"].personas == [ONES] * 3
+    assert [*map(words, rounds.outcomes["deeper"].personas)] == [ONES] * 3
     assert [c.taken for c in step.search.record if c.number == 1] == ["correct"] * 3
     assert np.nanmean(rounds.outcomes["deeper"].future[:, 1]) == 3.0
     assert np.nanmean(rounds.outcomes["deeper"].future[:, 2:]) == 0.0
@@ -232,7 +241,7 @@ def test_several_directions_are_compared_and_taught_whatever_the_order_of_people
 def test_pairs_can_be_had_of_one_direction() -> None:
     step, _ = deeper(steady(1.0), foretelling(ONES), thorough=True)
     pairs = list(step.pairs(FIVE, "films"))
-    assert {(p["chosen"], p["rejected"]) for p in pairs} == {(ONES, FOURS)}
+    assert {(words(p["chosen"]), words(p["rejected"])) for p in pairs} == {(ONES, FOURS)}
     assert len(pairs) == 3  # after the second window there was nothing to correct
 
 
@@ -241,6 +250,36 @@ def test_merges_of_earlier_rounds_are_not_asked_again() -> None:
     go(made(1, 4), [written("hierarchical-merge", writer)], scale=FIVE)
     # four descriptions; merges: (0 1), ((0 1) 2), (2 3), ((0 1) (2 3))
     assert len(model.of(STAGE_PERSONA)) == 4 + 4
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_how_they_usually_answer_is_counted_and_stands_first(name: str) -> None:
+    behaviour = made(3, 4)
+    writer, _ = writer_of(shuffling)
+    found = go(behaviour, [written(name, writer)], scale=FIVE).outcomes[name]
+    for stream, persona in zip(behaviour.streams, found.personas, strict=True):
+        counted = int(
+            re.match(r"Usually answers \S+, [a-z ]+ lower, [a-z ]+ higher; from (\d+) answers\. They like", persona)[1]
+        )  # type: ignore[index]
+        windows = {"frozen": stream.windows[:1], "slide-regeneration": stream.windows[-1:]}.get(name, stream.windows)
+        answered = sum(map(len, windows))
+        if name != "deeper":  # which may have kept a persona of an earlier window
+            assert answered <= counted <= answered + 4 * START
+        assert persona.count("Usually answers") == 1
+
+
+def test_what_recites_the_question_or_the_count_is_not_kept() -> None:
+    said = iter([
+        "They are fond of soups of every kind. Leek soup: foretold 4, was 2. They are less fond of what is sweet or burnt.",
+        "Usually answers 3, often lower, seldom higher; from 9 answers. They are fond of soups of every kind and less of what is sweet.",
+    ])  # fmt: skip
+    writer, model = writer_of(lambda prompt: next(said))
+    window = made(1, 1).streams[0].windows[0]
+    context = Context(0, 0, FIVE, Prior({}, {}, 0.0), [0.2] * 5, (), window)
+    persona = asyncio.run(written("full-regeneration", writer)(None, context))
+    assert "it recites what was shown" in last(model.prompts[1])
+    assert words(persona) == "They are fond of soups of every kind and less of what is sweet."
+    assert persona.startswith("Usually answers")
 
 
 def test_long_texts_are_cut_to_whole_sentences() -> None:

@@ -39,7 +39,7 @@ def chart(lines: Mapping[str, Sequence[float | None]]) -> str:
     """Lines by window as an SVG picture, the first of them drawn thicker; the scale begins at 0 and says so."""
     top = max((e for line in lines.values() for e in line if e is not None), default=1.0) * 1.05 or 1.0
     n = max((len(line) for line in lines.values()), default=1)
-    step = (_WIDTH - _LEFT - 10) / max(n - 1, 1)
+    step = (_WIDTH - _LEFT - 18) / max(n - 1, 1)
 
     def y(e: float) -> float:
         return _TOP + (_HEIGHT - 2 * _TOP - 14) * (1 - e / top)
@@ -50,7 +50,7 @@ def chart(lines: Mapping[str, Sequence[float | None]]) -> str:
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y(e):.1f}" y2="{y(e):.1f}" class="grid"/><text x="2" y="{y(e) + 4:.1f}">{e:.2f}</text>'
         )
-    parts += [f'<text x="{_LEFT + k * step - 8:.1f}" y="{_HEIGHT - 4}">W{k}</text>' for k in range(n)]
+    parts += [f'<text x="{_LEFT + k * step:.1f}" y="{_HEIGHT - 4}" text-anchor="middle">W{k}</text>' for k in range(n)]
     for k, line in enumerate(lines.values()):
         shade, wide = colour(k), 1.5 if k else 3
         points = [(w, e) for w, e in enumerate(line) if e is not None]

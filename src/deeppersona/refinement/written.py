@@ -1,5 +1,9 @@
 """The written form: a persona is a text that a model writes and rewrites, and a prediction is a call.
 
+Statistics first here too: how somebody usually answers is counted and stands first, in the words of the structured form; what the
+model writes is what figures do not say. A small model left to find the usual answer itself did not say it, and foretold the
+lowest level of nearly everything.
+
 Behind the same port as the structured form (``step.Step``), so that the same rounds keep the same chronology. What a model
 is shown of a window it has to foretell are the items alone; names of items and texts of personas stand between marks, as data.
 A call that fails loses nobody: the last persona stands, a missing prediction is the person's median so far, and both are counted.
@@ -7,6 +11,7 @@ A call that fails loses nobody: the last persona stands, a missing prediction is
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +24,7 @@ from deeppersona.refinement.behaviour import Answer, Event, Scale, Window
 from deeppersona.refinement.preference import Preferences, counted, error
 from deeppersona.refinement.step import Context
 from deeppersona.refinement.tree import sentences_within
-from deeppersona.refinement.words import in_words
+from deeppersona.refinement.words import in_words, of_words
 
 STAGE_ANSWERS, STAGE_PERSONA = "predict", "persona"  # calls are counted by these
 PERSONA_WORDS = 200  # the most words of a persona
@@ -27,6 +32,8 @@ _ITEM_WORDS = 12  # of an item's name that are shown
 _LEAST_WORDS = 15
 _TOKENS_AN_ANSWER, _TOKENS_A_WORD = 9, 2
 _TRIES = 2
+_COUNTED = re.compile(r"\bUsually answers \S+, [a-z ]+ lower, [a-z ]+ higher; from \d+ answers?\.\s*")
+_RECITED = re.compile(r"\bforetold\b|[<(]/?data>", re.IGNORECASE)  # words of our questions that no persona needs
 
 
 class Writer:
@@ -42,7 +49,10 @@ class Writer:
         levels = ", ".join(f"{level:g}" for level in scale.levels)
         self._about = {
             "about": domain.replace("_", " "),
-            "levels": f"answers are {levels}" if ratings else "each time one of several options is taken",
+            "levels": f"answers are {levels}, from least to most"
+            if ratings
+            else "each time one of several options is taken",
+            "counted": ratings,
         }
         self._system = Message("system", say("refinement/system"))
         self._given: dict[tuple[int, str, tuple[str, ...]], list[Answer]] = {}
@@ -96,11 +106,11 @@ class Writer:
         return Field(key, _shown(event), {"type": "number", "enum": plain}, place)
 
     async def described(self, windows: Sequence[Window]) -> str:
-        """A persona from what was done; "" where none came."""
+        """What windows say of a person in words; "" where none came."""
         return await self._written("describe", done="\n".join(_did(e) for window in windows for e in window))
 
     async def refined(self, persona: str, window: Window, given: Sequence[Answer], direction: str) -> str:
-        """A persona rewritten from the discrepancy between what was foretold and what was done; "" where none came."""
+        """The words of a persona rewritten from the discrepancy between what was foretold and what was done; "" where none came."""
         question = self.to_refine(persona, window, given)
         return await self._ask(
             say("refinement/refine", direction=say("refinement/direction", name=direction), **question)
@@ -118,19 +128,28 @@ class Writer:
         }  # fmt: skip
 
     async def updated(self, persona: str, window: Window) -> str:
-        """A persona with what a window shows added; "" where none came."""
+        """The words of a persona with what a window shows added; "" where none came."""
         return await self._written("update", persona=unmarked(persona), done="\n".join(map(_did, window)))
 
     async def merged(self, earlier: str, later: str) -> str:
-        """One persona of two; "" where none came."""
-        return await self._written("merge", earlier=unmarked(earlier), later=unmarked(later))
+        """One persona of two, counts added up; "" where none came."""
+        text = await self._written("merge", earlier=unmarked(earlier), later=unmarked(later))
+        heads = [of_words(found[0], self.scale) for found in map(_COUNTED.match, (earlier, later)) if found]
+        if not text or len(heads) < 2:
+            return text
+        both = tuple(a + b for a, b in zip(heads[0].counts, heads[1].counts, strict=True))
+        return f"{in_words(Preferences(both), self.scale)} {text}"
 
     def counted(self, windows: Sequence[Window], context: Context) -> str:
-        """A persona for whom the model wrote none: how they answer, by count, in a sentence of ours."""
+        """How somebody answers, by count, in a sentence of ours."""
         counts = context.start()
         for window in windows:
             counts = [a + b for a, b in zip(counts, counted(window, self.scale), strict=True)]
         return in_words(Preferences(tuple(counts)), self.scale)
+
+    def persona(self, words: str, windows: Sequence[Window], context: Context) -> str:
+        """A persona: how they usually answer in these windows, by count, then what the model wrote; "" where it wrote nothing."""
+        return f"{self.counted(windows, context)} {words}" if words and self._about["counted"] else words
 
     @property
     def _low(self) -> int:
@@ -141,11 +160,11 @@ class Writer:
 
     async def _ask(self, question: str) -> str:
         prompt = self._prompt(question, STAGE_PERSONA, _TOKENS_A_WORD * self.words + 32)
-        text, reason = await ask_text(self.model, prompt, _too_short, tries=_TRIES)
+        text, reason = await ask_text(self.model, prompt, _unfit, tries=_TRIES)
         if reason:
             self.failed[f"personas: {reason}"] += 1
             return ""
-        return _within(text, self.words)
+        return _within(_COUNTED.sub("", text), self.words)
 
     def _prompt(self, question: str, stage: str, max_tokens: int) -> Prompt:
         return Prompt((self._system, Message("user", question)), stage, max_tokens, 0.0, shape=self.shape)
@@ -173,7 +192,7 @@ class Written:
     async def described(self, windows: Sequence[Window], context: Context, otherwise: str | None) -> str:
         """The persona that windows show; where none came what was there stands, or at first a sentence by count."""
         text = await self.writer.described(windows) if any(windows) else ""
-        return text or otherwise or self.writer.counted(windows, context)
+        return self.writer.persona(text, windows, context) or otherwise or self.writer.counted(windows, context)
 
 
 def _key(persona: str, asked: Sequence[Event], context: Context) -> tuple[int, str, tuple[str, ...]]:
@@ -231,8 +250,10 @@ def _discrepancy(window: Window, given: Sequence[Answer]) -> str:
     return f"{right} of {len(window)} were foretold, {high} too high, {low} too low; off by {off(given, window):.1f} on average."
 
 
-def _too_short(text: str) -> str:
-    return "too short" if len(text.split()) < _LEAST_WORDS // 2 else ""
+def _unfit(text: str) -> str:
+    if _RECITED.search(text):
+        return "it recites what was shown"
+    return "too short" if len(_COUNTED.sub("", text).split()) < _LEAST_WORDS // 2 else ""
 
 
 def _within(text: str, words: int) -> str:

@@ -46,7 +46,10 @@ class WrittenIncremental(Written):
         """Have the first window described, and each later one added to what there is."""
         if persona is None:
             return await self.described((context.window,), context, None)
-        return (await self.writer.updated(persona, context.window) or persona) if context.window else persona
+        if not context.window:
+            return persona
+        words = await self.writer.updated(persona, context.window)
+        return self.writer.persona(words, context.seen, context) or persona
 
 
 method, written = Incremental, WrittenIncremental

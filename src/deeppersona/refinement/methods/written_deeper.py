@@ -62,7 +62,11 @@ class WrittenDeeper(Written, Searching[str]):
         """What each direction leads to, and what it gains on the current window and, where that is looked at, the previous."""
         window, before = context.window, context.before[-1] if self._thorough else ()
         texts = await asyncio.gather(*(self.writer.refined(persona, window, given, d) for d in self.directions))
-        found = {d: text for d, text in zip(self.directions, texts, strict=True) if text}
+        found = {
+            d: self.writer.persona(text, context.seen, context)
+            for d, text in zip(self.directions, texts, strict=True)
+            if text
+        }
         earlier = await self._off(persona, before, context)
 
         async def goals(text: str) -> Goals:
