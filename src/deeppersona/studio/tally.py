@@ -13,6 +13,7 @@ BAND = 5
 BINS = 20  # the Big Five run from 1 to 5 in tenths: two tenths a bin
 _OLDEST = 100
 _MOST_WORDS = 2000  # distinct answers kept by one count; later new ones are counted together
+_LOOKED_AT = ("demographics.", "personality.big_five.")  # beginnings of paths whose values are counted
 _FIELDS = ("education", "employment_status", "occupation", "religion", "urban", "income")
 EDUCATION_ORDER = ("not yet at school", "at school", *(word.replace("_", " ") for word in v.EDUCATION))
 _ORDER: dict[str, tuple[str, ...]] = {
@@ -68,7 +69,6 @@ class Tally:
 
     def __init__(self) -> None:
         self.n = 0
-        self._traits = 0
         self._stories = 0
         self._ages: Counter[int] = Counter()
         self._pyramid: dict[int, list[int]] = {}
@@ -78,26 +78,28 @@ class Tally:
         self._country_names: dict[str, str] = {}
         self._five = {trait: [0] * BINS for trait in v.TRAIT_5}
         self._five_sum = dict.fromkeys(v.TRAIT_5, 0.0)
-        self._categories: Counter[str] = Counter()
+        self._paths: Counter[str] = Counter()
         self._sources: Counter[str] = Counter()
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one person."""
         self.n += 1
         core: dict[str, Any] = {}
-        for trait in record.get("traits", ()):
-            path = str(trait["path"])
+        traits = record.get("traits", ())
+        paths = [str(trait["path"]) for trait in traits]
+        self._paths.update(paths)  # whole lists at once: the quickest way to count
+        self._sources.update([str(trait.get("source", NOT_SAID)) for trait in traits])
+        for path, trait in zip(paths, traits, strict=True):
+            if not path.startswith(_LOOKED_AT):
+                continue
             category, _, leaf = path.partition(".")
-            self._categories[category] += 1
-            self._sources[str(trait.get("source", NOT_SAID))] += 1
-            self._traits += 1
-            if category == "demographics" and "." not in leaf:
+            if category != "demographics":
+                self._add_five(leaf.rpartition(".")[2], number(trait["value"]))
+            elif "." not in leaf:
                 core[leaf] = trait["value"]
                 if leaf == "country":
                     name = (trait.get("evidence") or {}).get("name")
                     self._country_names.setdefault(in_words(trait["value"]), in_words(name or trait["value"]))
-            elif path.startswith("personality.big_five."):
-                self._add_five(leaf.rpartition(".")[2], number(trait["value"]))
         self._stories += len(record.get("stories") or ())
         self._add_core(core)
 
@@ -140,13 +142,16 @@ class Tally:
 
     def summary(self, categories: dict[str, str]) -> dict[str, Any]:
         """Everything counted, as plain data. ``categories`` holds key -> title in the order to show."""
-        keys = [*categories, *sorted(set(self._categories) - set(categories))]
+        traits: Counter[str] = Counter()
+        for path, count in self._paths.items():
+            traits[path.partition(".")[0]] += count
+        keys = [*categories, *sorted(set(traits) - set(categories))]
         sources = [source for source in v.SOURCE if self._sources[source]]
         sources += sorted(set(self._sources) - set(v.SOURCE))
         bands = range(min(self._pyramid), max(self._pyramid) + BAND, BAND) if self._pyramid else ()
         return {
             "n": self.n,
-            "traits": self._traits,
+            "traits": traits.total(),
             "stories": self._stories,
             "sexes": self._sexes,
             "median_age": self._median_age(),
@@ -157,6 +162,6 @@ class Tally:
             },
             "countries": self.countries(),
             "five": [[trait, self._five[trait], mean] for trait, mean in self.five_means().items()],
-            "categories": [[categories.get(key, key), self._categories[key]] for key in keys],
+            "categories": [[categories.get(key, key), traits[key]] for key in keys],
             "sources": [[source, self._sources[source]] for source in sources],
         }
