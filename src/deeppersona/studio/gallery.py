@@ -17,7 +17,6 @@ import orjson
 import yaml
 
 from deeppersona.errors import UsageError
-from deeppersona.runtime.executor import rarer_gc
 from deeppersona.runtime.store import RunFolder, write_whole
 from deeppersona.schema.plan import Plan
 from deeppersona.studio.pack import Pack
@@ -48,13 +47,12 @@ def write_gallery(folder: Path, *, limit: int = 200) -> Path:
     plan = run.plan()
     _, failures = run.counts()
     tally, pack, books = Tally(), Pack(), []
-    with rarer_gc():
-        for record in run.records():
-            tally.add(record)
-            if len(pack.people) < limit:
-                pack.add(record)
-                if record.get("book"):
-                    books.append((len(pack.people) - 1, str(record["book"])))
+    for record in run.records():
+        tally.add(record)
+        if len(pack.people) < limit:
+            pack.add(record)
+            if record.get("book"):
+                books.append((len(pack.people) - 1, str(record["book"])))
     carried = sum(pack.add_book(place, book, _BOOK_BUDGET) for place, book in books)
     name = run.path.resolve().name
     categories = category_titles()
