@@ -80,7 +80,7 @@ def utilisation() -> dict[str, Any]:
     """Mean requests in flight over the limit, against a server of 200 ms + 2 ms a token, real or as it counts; CPU of the whole command."""
     out: dict[str, Any] = {}
     for (limit, n), (how, speed) in product(
-        ((32, 1500), (256, 8000)), {"real tokens": REAL, "as counted": SLOW}.items()
+        ((32, 1500), (256, 4000)), {"real tokens": REAL, "as counted": SLOW}.items()
     ):
         people(n)
         with tempfile.TemporaryDirectory() as folder, server(*speed) as url:

@@ -37,7 +37,6 @@ from deeppersona.population.counting import Counted
 from deeppersona.population.dimension import Dimension
 from deeppersona.population.expected import ExpectedTables, allotted_people, framed, summed
 from deeppersona.population.frame import Frame
-from deeppersona.population.maker import Maker
 from deeppersona.population.margins import Margin, fit
 from deeppersona.population.sift import Sifted, sift
 from deeppersona.population.spec import Spec, canonical, parse_spec
@@ -233,11 +232,10 @@ def populate(
 
     with RunFolder(out).writing(plan):
         write_whole(out / SPEC, canonical(meant.spec))
-    maker = study.maker_for(plan, taxonomy)
     with Processes() as here:  # the same for making and for looking through
         people, _ = study.run(
             plan, out, taxonomy, taxonomy_folder=taxonomy_folder, workers=workers, repair=repair, over=here if is_here(over) else over,
-            shard=shard, maker=maker, progress=made,
+            shard=shard, checked=True, progress=made,
         )  # fmt: skip
         if shard is not None:
             return Populated(people, _failures(RunFolder(out))[1], None, out)
@@ -250,7 +248,6 @@ def populate(
             taxonomy_folder=taxonomy_folder,
             workers=workers,
             over=here,
-            maker=maker,
             progress=progress,
         )
     return (
@@ -315,18 +312,15 @@ def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -
 
 def look_through(
     meant: Meant, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
-    over: Over = over_parts, maker: Maker | None = None, progress: Progress | None = None,
+    over: Over = over_parts, progress: Progress | None = None,
 ) -> Populated:  # fmt: skip
-    """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine.
-
-    ``maker`` is the plan's, where it was built already.
-    """
+    """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine."""
     told = progress or (lambda stage, done, of: None)
     plan, spec, folder = meant.plan, meant.spec, RunFolder(out)
     with folder.writing(plan):
         check = plan.n if spec.check == "all" else spec.check
         sifted = sift(
-            folder, plan, lambda: maker or study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
+            folder, plan, lambda: study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
             check=check, taxonomy_folder=taxonomy_folder, over=over, progress=lambda n: told("looking through them", n, plan.n),
         )  # fmt: skip
         people, _ = folder.finish()

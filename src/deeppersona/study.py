@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +244,10 @@ def _make_part(maker: Maker, number: int, taxonomy: Taxonomy, storage: Storage) 
         return packed(lines_of(made.records), storage), len(made.records), made.failures
 
 
+def _make_here(maker: Maker, taxonomy: Taxonomy, task: _Task) -> tuple[bytes, int, list[Failure]]:
+    return _make_part(maker, task.number, taxonomy, task.storage)
+
+
 def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
     """The same in a process of its own, which builds its maker once."""
     folder = task.taxonomy_folder or str(at_hand(task.carried, task.fingerprint))
@@ -253,17 +258,17 @@ def _make_task(task: _Task) -> tuple[bytes, int, list[Failure]]:
 def run(
     plan: Plan, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
     repair: bool = False, progress: Callable[[int], None] = lambda done: None, storage: Storage | None = None,
-    over: Over = over_parts, shard: Shard | None = None, maker: Maker | None = None,
+    over: Over = over_parts, shard: Shard | None = None, checked: bool = False,
 ) -> tuple[int, int]:  # fmt: skip
     """Make a plan into a run folder, or go on with it. Returns (people, failures); ``progress`` is told people done.
 
     ``storage`` is the form of the parts of a new folder: ``jsonl`` or ``zstd``; None: zstd from 20,000 people. ``over`` is
     how parts run, in processes here or on a cluster (``runtime.ray.ray_at``); ``workers`` then the parts at once, None for
-    as many as it likes. ``shard`` makes its parts alone, to be put together by ``runtime.shard.merge``. ``maker`` is the
-    plan's, where it was built already.
+    as many as it likes. ``shard`` makes its parts alone, to be put together by ``runtime.shard.merge``. ``checked``:
+    that the plan can be made was seen before, so that nobody who makes people need be built here for that.
     """
     folder = RunFolder(out)
-    made_by = maker or maker_for(plan, taxonomy)
+    maker = None if checked else maker_for(plan, taxonomy)
     with folder.writing(plan, storage):
         done = folder.finished(plan, repair=repair)
         progress(sum(len(part_slots(plan, number)) for number in done))
@@ -274,7 +279,9 @@ def run(
         left = [_Task(body, k, *place) for k in parts_of(plan, shard) if k not in done]
         processes = workers or (0 if not here else 1 if len(left) < _PARALLEL_FROM else cores())
         alone = here and processes == 1
-        work = (lambda task: _make_part(made_by, task.number, taxonomy, form)) if alone else _make_task
+        work: Callable[[_Task], tuple[bytes, int, list[Failure]]] = _make_task
+        if alone and left:
+            work = partial(_make_here, maker or maker_for(plan, taxonomy), taxonomy)
         for task, (content, people, failures) in over(work, left, processes):
             folder.commit(task.number, content, people, failures)
             progress(len(part_slots(plan, task.number)))
