@@ -232,9 +232,8 @@ def _rewritten(task: _Rewrite) -> tuple[bytes, int] | None:
             continue  # which spares reading everybody
         record = orjson.loads(line)
         other = task.people.get(record["provenance"]["slot"])
-        if (
-            other is not None and other["traits"] != record["traits"]
-        ):  # else they are there, and may have been told anew since
+        # Who has their traits is there already, and may have been told anew since.
+        if other is not None and other["traits"] != record["traits"]:
             lines[row], changed = lines_of([dict(other)]), True
     return (packed(b"".join(lines), folder.storage), len(lines)) if changed else None
 

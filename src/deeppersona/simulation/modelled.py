@@ -97,7 +97,6 @@ class Modelled:
         self._helped = helped  # by a process, which a script that is not guarded by its __name__ cannot have
         self._helper: ProcessPoolExecutor | None = None
         self._ready: Future[str] | None = None
-        self._alone = asyncio.Lock()
         self._models: Open | None = None
         self._logprobs = False
 
@@ -115,7 +114,7 @@ class Modelled:
     async def asking(self, journal: Journal, traffic: Traffic) -> AsyncIterator[Open]:
         """Keep the model open. What it is asked goes through the journal and the budget, as everywhere."""
         async with opened({ACTOR: self.spec}, journal, traffic) as models:
-            self._models = models
+            self._models, self._alone = models, asyncio.Lock()
             try:
                 if self.manner.by == "item":
                     self._logprobs = await self._tells_chances(models)
