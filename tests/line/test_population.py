@@ -137,6 +137,18 @@ def test_weights_meet_the_target_and_their_cost_is_told(run: Path) -> None:
     assert report["weights"]["missed"] == []
 
 
+@pytest.mark.parametrize("up_to", [8, 7])
+def test_a_gallery_is_written_of_a_few_and_named_for_many(
+    up_to: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deeppersona.cli.population.GALLERY_UP_TO", up_to)
+    out = tmp_path / "run"
+    said = call("population", "--preset", "national", "--country", "KE", "-n", 8, "--depth", 20, "--out", out).stdout
+    few = up_to == 8
+    assert (out / "index.html").exists() is few
+    assert (f"see   {out / 'index.html'}" if few else f"see   deeppersona gallery {out}") in said
+
+
 def test_trimming_that_keeps_from_a_target_is_told(spec: Path) -> None:
     tight = spec.with_name("tight.toml")
     tight.write_text(

@@ -315,7 +315,9 @@ def _closing(made: Populated, seconds: float) -> None:
     console.print("  " + "; ".join(said))
     if "telling" in r:
         _telling(console, made)
+    page = made.out / "index.html"
+    see = page if page.exists() else f"deeppersona gallery {made.out}"
     console.print(
-        f'  open  {made.out / "fidelity.html"}\n  read  deeppersona show {made.out}\n  ask   deeppersona query {made.out} "select ..."'
+        f'  open  {made.out / "fidelity.html"}\n  see   {see}\n  read  deeppersona show {made.out}\n  ask   deeppersona query {made.out} "select ..."'
     )
     console.print("  All people are synthetic: drawn from statistics and a curated taxonomy, nobody real is described.")
