@@ -62,9 +62,14 @@ def command(n: int, out: Path, url: str, *more: str) -> list[str]:
 
 
 def run(n: int, out: Path, url: str, *more: str) -> dict[str, Any]:
-    """Run the command to its end: the summary, seconds and CPU-seconds of the process."""
+    """Run the command to its end; see ``timed``."""
+    return timed(command(n, out, url, *more))
+
+
+def timed(asked: list[str]) -> dict[str, Any]:
+    """Run a command line to its end: the summary it prints last, seconds and CPU-seconds of the process."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command(n, out, url, *more), capture_output=True, text=True, check=False)
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"the run failed ({done.returncode}): {done.stderr[-2000:]}")

@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,7 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from models import ROOT, SLOW, server, stats
+from models import ROOT, SLOW, server, stats, timed
 from run import report
 
 # A block of ten answers is some 20 tokens as the server counts (a quarter of the characters) and 73 as a real tokenizer does
@@ -64,16 +62,8 @@ def command(n: int, out: Path, url: str, *more: str) -> list[str]:
 
 
 def run(n: int, out: Path, url: str, *more: str) -> dict[str, Any]:
-    """Run the command to its end: what it prints, seconds, CPU-seconds of the process."""
-    asked = command(n, out, url, *more)
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"the run failed ({done.returncode}): {done.stderr[-2000:]}")
-    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return summary | {"wall": time.perf_counter() - began, "cpu": cpu}
+    """Run the command to its end; see ``models.timed``."""
+    return timed(command(n, out, url, *more))
 
 
 def utilisation() -> dict[str, Any]:
