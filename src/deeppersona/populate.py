@@ -320,7 +320,7 @@ def look_through(
     with folder.writing(plan):
         check = plan.n if spec.check == "all" else spec.check
         sifted = sift(
-            folder, plan, lambda: study.maker_for(plan, taxonomy), meant.counted, workers=workers or cores(), mode=spec.duplicates,
+            folder, plan, meant.counted, workers=workers or cores(), mode=spec.duplicates,
             check=check, taxonomy_folder=taxonomy_folder, over=over, progress=lambda n: told("looking through them", n, plan.n),
         )  # fmt: skip
         people, _ = folder.finish()

@@ -65,6 +65,7 @@ def repeating(meant: populate.Meant) -> Iterator[Repeating]:
     maker = Repeating(study.maker_for(meant.plan, dp.shipped_taxonomy()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "maker_for", lambda plan, taxonomy: maker)
+        patch.setattr(sift, "maker_elsewhere", lambda plan, folder: maker)
         patch.setattr(store, "PART_SIZE", 10)
         yield maker
 

@@ -2,12 +2,15 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,12 +186,70 @@ def _who(task: int) -> tuple[int, int]:
     return task, os.getpid()
 
 
+_PREPARED = """
+import os, sys, time
+from deeppersona.runtime import executor
+
+def at_hand(task):
+    return "wave" in sys.modules, os.getpid()
+
+if __name__ == "__main__":
+    executor.prepare("wave")  # a module that nothing else imports
+    with executor.Processes() as over:
+        seen = [result for _, result in over(at_hand, range(6), 2)]
+        print(all(there for there, _ in seen), os.environ.get("PYTHONSAFEPATH"), seen[0][1], flush=True)
+        list(over(time.sleep, [60, 60], 2))
+"""
+_FORKED = pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="processes are not forked here"
+)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A program that prepares, begun in a folder where a file has the name of the module; its processes sleep in the end."""
+    (tmp_path / "wave.py").write_text("raise SystemExit('a file of the folder the user stands in was run')")
+    (tmp_path / "elsewhere").mkdir()
+    program = tmp_path / "elsewhere" / "program.py"
+    program.write_text(_PREPARED)
+    with subprocess.Popen([sys.executable, str(program)], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as ran:
+        yield ran
+        ran.kill()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@_FORKED
+def test_what_is_prepared_is_at_hand_and_its_processes_live_as_long_as_they_are_wanted(prepared: Any) -> None:
+    there, safe_path, worker = prepared.stdout.readline().split()
+    assert (there, safe_path) == ("True", "None")  # the module of Python, and nothing is left in the environment
+    os.kill(int(worker), signal.SIGINT)  # Ctrl-C goes to all of them; they leave it to the one that wanted them
+    time.sleep(0.3)
+    assert _lives(int(worker)) and prepared.poll() is None
+    prepared.kill()  # -9: nobody tells them
+    end = time.monotonic() + 10
+    while _lives(int(worker)):
+        assert time.monotonic() < end, "a process lives on after the one that wanted it"
+        time.sleep(0.05)
+
+
 def test_kept_processes_do_several_runs() -> None:
     with Processes() as over:
         first, second = ({pid for _, (_, pid) in over(_who, range(20), 2)} for _ in range(2))
         assert first | second and os.getpid() not in first | second
         assert len(first | second) <= 2
-        assert [result for _, result in over(_who, [7], 2)] == [(7, os.getpid())]
+        assert [result for _, result in over(_who, [7], 1)] == [(7, os.getpid())]
+        assert {
+            pid for _, (_, pid) in over(_who, [7], 2)
+        } <= first | second  # they are there, and have at hand what they built
+    with Processes() as over:
+        assert [result for _, result in over(_who, [7], 2)] == [(7, os.getpid())]  # not worth a process
     alone = {pid for _, (_, pid) in over_parts(_who, range(20), 2)}
     assert not alone & (first | second)
     assert sorted(task for task, _ in over_parts(_who, iter(range(9)), 2)) == list(range(9))

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deeppersona import study
 from deeppersona.cli.model_options import SAMENESS, read_asking, read_writing, writing
-from deeppersona.cli.running import executor, running
+from deeppersona.cli.running import begin_early, executor, running
 from deeppersona.cli.show import show_one
 from deeppersona.cli.written import progress_of, show_estimate, usage_line
 from deeppersona.corpus.export import FORMATS, export
@@ -185,6 +185,8 @@ def command(
             "--slot shows one person as figures draw them: leave --model, --shard, --format and --book away"
         )
     asked = n if n is not None else file.get("n", 12)
+    if slot is None and not roles:
+        begin_early(raw, asked, study.__name__)
     plan = study.make_plan(
         asked if slot is None else max(asked, slot + 1), wanted, seed=seed if seed is not None else file.get("seed", 0),
         depth=depth if depth is not None else file.get("depth", 220),

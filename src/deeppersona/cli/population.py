@@ -19,7 +19,7 @@ from rich.table import Table
 
 from deeppersona.cli.merge import GALLERY_UP_TO
 from deeppersona.cli.model_options import asking, read_asking
-from deeppersona.cli.running import executor, running
+from deeppersona.cli.running import begin_early, executor, running
 from deeppersona.cli.show import show_one
 from deeppersona.cli.written import show_estimate, usage_line
 from deeppersona.errors import BY_YOU, UsageError, unknown
@@ -175,6 +175,8 @@ def command(
     wanted = _wanted(spec, preset, raw)
     broken_limits(limits, None)
     narrator = _narrator(raw)
+    if raw["slot"] is None and not (raw["dry_run"] or raw["estimate"]):
+        begin_early(raw, populate.size_of(wanted), populate.__name__)
     folder = folder or SHIPPED
     taxonomy = read_taxonomy(folder)
     meant = populate.mean(wanted, taxonomy)

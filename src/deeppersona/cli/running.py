@@ -9,10 +9,11 @@ import click
 
 from deeppersona.cli.merge import asked_for
 from deeppersona.errors import UsageError
-from deeppersona.runtime.executor import Over, over_parts
+from deeppersona.runtime.executor import Over, cores, over_parts, prepare
 from deeppersona.runtime.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PREPARED_FROM = 2_000  # people for whom processes are begun while what is wanted is made definite
 _OPTIONS = (
     click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes (default: one, or all cores for large n)."),
     click.option(
@@ -55,3 +56,9 @@ def executor(raw: dict[str, Any], *, written: bool = False) -> tuple[Over, int |
 
         return ray_at(raw["address"]), raw["workers"], shard
     return over_parts, raw["workers"], shard
+
+
+def begin_early(raw: dict[str, Any], people: int, module: str) -> None:
+    """Where many are to be made in processes here, let what they start from import the module that makes them meanwhile."""
+    if people >= _PREPARED_FROM and raw["engine"] == "local" and (raw["workers"] or cores()) > 1:
+        prepare(module)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import orjson
 from deeppersona.generation.engine import Record
 from deeppersona.population.counting import Counted, codes_of
 from deeppersona.population.dedup import Sieve
-from deeppersona.population.maker import REFILLS, Maker, others
+from deeppersona.population.maker import REFILLS, maker_elsewhere, others
 from deeppersona.population.minhash import sketches
 from deeppersona.population.validators import validate
 from deeppersona.runtime.disk import write_whole
@@ -29,11 +30,11 @@ from deeppersona.runtime.store import RunFolder, lines_of, part_count, part_size
 from deeppersona.schema.persona import Persona
 from deeppersona.schema.plan import Plan
 from deeppersona.schema.report import Issue
-from deeppersona.schema.taxonomy import Taxonomy
 from deeppersona.taxonomy.read import read_once
 
 REPLACED, FOUND = "replaced.jsonl", "duplicates.json"
 _PARALLEL_FROM = 8  # parts from which processes are worth their start
+_WORTH_A_TASK = 8  # people to be made for whom another process is asked
 _TRIES = 8  # people drawn for a slot before a double is let stand, and told
 
 
@@ -133,13 +134,10 @@ class Sifted:
 
 
 def sift(
-    folder: RunFolder, plan: Plan, maker: Callable[[], Maker], counted: Counted, *, workers: int, mode: str, check: int,
+    folder: RunFolder, plan: Plan, counted: Counted, *, workers: int, mode: str, check: int,
     taxonomy_folder: Path, over: Over = over_parts, progress: Callable[[int], None] = lambda people: None,
 ) -> Sifted:  # fmt: skip
-    """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell.
-
-    ``maker`` builds who makes those, and is asked only where there are doubles.
-    """
+    """Look through a run that is held for writing; with ``mode`` ``replace`` doubles give way to other people of the same cell."""
     apply(folder, plan, workers, over)
     found = _decided(folder, mode)
     some = checked_slots(plan, check)
@@ -157,10 +155,10 @@ def sift(
         seen.sketches = None
         progress(len(seen.slots))
     if mode != "off" and found is None:
-        taxonomy = read_once(str(taxonomy_folder)) if plan.checked else None
-        instead = (
-            _others(maker(), [slot for slot, _ in doubles], sieve, taxonomy) if doubles and mode == "replace" else {}
-        )
+        instead = dict[int, Record]()
+        if mode == "replace":
+            drawn = partial(_drawn, plan.model_dump_json(), str(taxonomy_folder), workers, over)
+            instead = _others(drawn, [slot for slot, _ in doubles], sieve)
         found = _decide(folder, mode, sum(len(seen.slots) for seen in looks), doubles, instead)
         apply(folder, plan, workers, over)
         write_whole(folder.path / FOUND, _pretty(found))
@@ -202,12 +200,38 @@ def _pretty(found: Mapping[str, Any]) -> bytes:
     return orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _others(maker: Maker, slots: Sequence[int], sieve: Sieve, taxonomy: Taxonomy | None) -> dict[int, Record]:
+@dataclass(frozen=True)
+class _Draw:
+    """Slots for which somebody else is to be made."""
+
+    plan_json: str
+    taxonomy_folder: str
+    slots: Sequence[int]
+    attempt: int
+
+
+def _drawn_task(task: _Draw) -> list[Record]:
+    """Somebody else for each slot, where a maker is at hand that made the first."""
+    maker, taxonomy = maker_elsewhere(task.plan_json, task.taxonomy_folder), read_once(task.taxonomy_folder)
+    return others(maker, task.slots, task.attempt, taxonomy)
+
+
+def _drawn(plan_json: str, folder: str, workers: int, over: Over, slots: Sequence[int], attempt: int) -> list[Record]:
+    """Somebody else for each of some slots, in their order; a slot whose attempt made nobody is left out."""
+    many = max(1, min(workers, len(slots) // _WORTH_A_TASK))
+    tasks = [_Draw(plan_json, folder, tuple(slots[k::many]), attempt) for k in range(many)]
+    made = [record for _, records in over(_drawn_task, tasks, workers) for record in records]
+    return sorted(made, key=lambda record: int(record["provenance"]["slot"]))
+
+
+def _others(
+    draw: Callable[[Sequence[int], int], list[Record]], slots: Sequence[int], sieve: Sieve
+) -> dict[int, Record]:
     """Somebody else for slots, who is nobody's double; a slot for which none was found is left out."""
     out: dict[int, Record] = {}
     for attempt in range(REFILLS + 1, REFILLS + 1 + _TRIES):
         still = [slot for slot in slots if slot not in out]
-        for record in others(maker, still, attempt, taxonomy) if still else []:
+        for record in draw(still, attempt) if still else []:
             slot = record["provenance"]["slot"]
             if sieve.add([record], [slot])[0] is None:
                 out[slot] = orjson.loads(orjson.dumps(record))  # as it is read back

@@ -7,11 +7,12 @@ import gc
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext, SpawnContext
 from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -20,7 +21,7 @@ from deeppersona.errors import StoreError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
-_LOOK_S = 1.0
+_SAFE_PATH = "PYTHONSAFEPATH"
 AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
 
 
@@ -52,34 +53,59 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def die_with_parent() -> None:
-    """Let a process of a pool end when the process that started it does, however that ended, and end at once.
+def prepare(module: str) -> None:
+    """Begin the process that pools are forked from, which imports a module meanwhile: their processes then start with it at hand.
+
+    Worth it some time before a pool is needed; without it each process imports for itself.
+    """
+    context = _context()
+    if isinstance(context, ForkServerContext):
+        context.set_forkserver_preload([module])
+        usual = os.environ.get(_SAFE_PATH)
+        os.environ[_SAFE_PATH] = "1"  # nothing of the folder the user stands in is imported
+        resource_tracker.ensure_running()  # which lets Ctrl-C through again when it has begun
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for this process, from the start
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.environ.pop(_SAFE_PATH)
+            os.environ |= {} if usual is None else {_SAFE_PATH: usual}
+
+
+def _context() -> SpawnContext | ForkServerContext:
+    """How processes start: never as a copy of this one, which has threads."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
+
+
+def helper() -> ProcessPoolExecutor:
+    """One process beside this one, which keeps its own processor free for what waits on a server; used in a ``with``."""
+    return _pool(1)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that end when this one does, however that ends, and leave Ctrl-C to it."""
+    return ProcessPoolExecutor(workers, _context(), _serve)
+
+
+def _serve() -> None:
+    """Live as long as the process that wanted this one, and end at once.
 
     After a ``kill -9`` nobody tells the pool's processes, and they would wait for work, and hold their memory, for ever.
     Told to end, they would take down what they built object by object, which takes most of a second.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(os._exit, 0)
-    parent = os.getppid()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this is done in processes of pools alone
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_S)
+        parent.join()
         os._exit(1)
 
     Thread(target=watch, name="die with parent", daemon=True).start()
-
-
-def helper() -> ProcessPoolExecutor:
-    """One process beside this one, which keeps its own processor free for what waits on a server; used in a ``with``.
-
-    It ends when this one does, however that ends, and leaves Ctrl-C to it.
-    """
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _helps)
-
-
-def _helps() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
 
 
 class Over(Protocol):
@@ -114,20 +140,19 @@ class Processes:
     def end(self) -> None:
         """End the processes there are, which gives back their memory; a further run begins others."""
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
     def __call__(
         self, work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
     ) -> Iterator[tuple[Task, Result]]:
-        """See ``Over``. One worker, or one task, is done here, without a process."""
-        if workers <= 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
+        """See ``Over``. With one worker, or for one task while no process has begun, it is done here."""
+        if workers <= 1 or (self._pool is None and isinstance(tasks, Sized) and len(tasks) <= 1):
             for task in tasks:
                 yield task, work(task)
             return
         if self._pool is None:  # which starts a process only when a task finds none idle
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent)
+            self._pool = _pool(workers)
         running: dict[Future[Result], Task] = {}
         for task in tasks:
             running[self._pool.submit(work, task)] = task
