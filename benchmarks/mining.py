@@ -18,13 +18,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from deeppersona.corpus.conversations import Conversation, Corpus, Read, corpus_files
 from deeppersona.mining.listen import listen
+from watched import watched
 
 LABELS = Path(__file__).parent / "labels"
 SOURCES = {"counselchat": "counsel", "persuasionforgood": "persuasion", "convai2": "convai2", "arena": "arena"}
@@ -87,19 +87,6 @@ def pairs(data: Path) -> dict[str, object]:
     }
 
 
-def _timed(command: list[str]) -> tuple[float, float]:
-    """(seconds, peak MB of the largest process) of a command."""
-    began = time.perf_counter()
-    code = (
-        "import resource, subprocess, sys\n"
-        "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
-        "sys.exit(done.returncode)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
-    return time.perf_counter() - began, int(done.stdout.strip()) / 1024
-
-
 def copies(data: Path, path: Path, times: int, *, distinct: bool) -> None:
     """The corpus ``times`` over as one file of messages; ``distinct`` copies are of other people, word for word alike but for one."""
     with path.open("w", encoding="utf-8") as handle:
@@ -120,15 +107,15 @@ def speed(data: Path, times: int, distinct: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         base = [sys.executable, "-m", "deeppersona", "mine"]
         plain = [*base, str(data), "--out", f"{folder}/once"]
-        seconds, peak = _timed(plain)
-        out["the corpus"] = {"seconds": round(seconds, 1), "peak MB": round(peak)}
+        took = watched(plain)
+        out["the corpus"] = {"seconds": round(took.seconds, 1), "peak MB": round(took.peak / 1e6)}
         for label, n, differ in (("repeated", times, False), ("of other people", distinct, True)):
             corpus = Path(folder) / f"{label.replace(' ', '-')}.jsonl"
             copies(data, corpus, n, distinct=differ)
-            seconds, peak = _timed([*base, str(corpus), "--out", f"{folder}/{label.replace(' ', '-')}-out"])
+            took = watched([*base, str(corpus), "--out", f"{folder}/{label.replace(' ', '-')}-out"])
             out[f"{n} times, {label}"] = {
-                "seconds": round(seconds, 1),
-                "peak MB": round(peak),
+                "seconds": round(took.seconds, 1),
+                "peak MB": round(took.peak / 1e6),
                 "MB of text": round(corpus.stat().st_size / 1e6),
             }
             corpus.unlink()

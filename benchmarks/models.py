@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from deeppersona.models.journal import Journal
 from deeppersona.models.port import Message, Prompt
 from deeppersona.models.spec import Traffic, opened, parse_roles
 from run import report
+from watched import watched
 
 ROOT = Path(__file__).parent.parent
 SLOW = ("--latency", "0.2", "--per-token", "0.002")
@@ -67,15 +67,10 @@ def run(n: int, out: Path, url: str, *more: str) -> dict[str, Any]:
 
 
 def timed(asked: list[str]) -> dict[str, Any]:
-    """Run a command line to its end: the summary it prints last, seconds and CPU-seconds of the process."""
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"the run failed ({done.returncode}): {done.stderr[-2000:]}")
-    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return summary | {"wall": time.perf_counter() - began, "cpu": cpu}
+    """Run a command line to its end: the summary it prints last, seconds and CPU-seconds of all its processes."""
+    took = watched(asked)
+    summary: dict[str, Any] = json.loads(took.out.splitlines()[-1])
+    return summary | {"wall": took.seconds, "cpu": took.cpu}
 
 
 def people_of(out: Path) -> list[dict[str, Any]]:

@@ -12,59 +12,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 from deeppersona import populate
 from deeppersona.population.spec import parse_spec, preset
 from deeppersona.taxonomy.read import shipped_taxonomy
+from watched import Watched, watched
 
 COUNTRIES = (
     "US", "MX", "BR", "AR", "GB", "DE", "FR", "IT", "PL", "RU", "TR", "EG", "NG", "ET", "KE", "ZA", "IN", "ID", "CN", "JP",
 )  # fmt: skip
 
 
-def memory_of(pid: int) -> int:
-    """Bytes of memory held by a process and its children (proportional share, so that shared pages count once)."""
-    total, waiting = 0, [pid]
-    while waiting:
-        one = waiting.pop()
-        try:
-            for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-            waiting += [int(p) for p in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
-        except OSError:
-            continue
-    return total
-
-
-def timed(*arguments: str) -> tuple[float, float, int, str]:
-    """Run the command; (seconds, seconds of processor time, peak memory in bytes, what it printed)."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began, peak, done = time.perf_counter(), [0], threading.Event()
-    process = subprocess.Popen([sys.executable, "-m", "deeppersona", *arguments], stdout=subprocess.PIPE, text=True)
-
-    def watch() -> None:
-        while not done.wait(0.25):
-            peak[0] = max(peak[0], memory_of(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    out, _ = process.communicate()
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"exit {process.returncode}: {' '.join(arguments)}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - began, worked, peak[0], out
+def timed(*arguments: str) -> Watched:
+    """Run the command."""
+    return watched([sys.executable, "-m", "deeppersona", *arguments])
 
 
 def national(folder: Path) -> None:
@@ -116,7 +81,7 @@ def students(folder: Path, numbers: list[int], workers: int) -> None:
     """The whole command for pupils: seconds, memory, quota error, rule violations, doubles."""
     for n in numbers:
         out = folder / f"students-{n}"
-        seconds, worked, peak, printed = timed(
+        took = timed(
             "population",
             "--preset",
             "students",
@@ -130,10 +95,10 @@ def students(folder: Path, numbers: list[int], workers: int) -> None:
             str(out),
             "--json",
         )
-        r = json.loads(printed.splitlines()[-1])
+        r = json.loads(took.out.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(
-            f"{n:,} pupils: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each ({1000 * worked / n:.3f} ms of processor time), {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error "
+            f"{n:,} pupils: {took.seconds:.0f} s, {1000 * took.seconds / n:.3f} ms each ({1000 * took.cpu / n:.3f} ms of processor time), {took.peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error "
             f"{r['quota_error']:.0f}, {r['violations']} violations in {r['checked']:,} read back, {r['duplicates']['found']} doubles found, {r['duplicates']['replaced']} replaced, {r['failures']} empty",
             flush=True,
         )
@@ -143,13 +108,13 @@ def adults(folder: Path, numbers: list[int], workers: int) -> None:
     """Deep adults of one command: whether the time a person stays the same, and memory flat."""
     for n in numbers:
         out = folder / f"adults-{n}"
-        seconds, worked, peak, printed = timed(
+        took = timed(
             "population", "--preset", "national", "-n", str(n), "--workers", str(workers), "--out", str(out), "--json"
         )
-        r = json.loads(printed.splitlines()[-1])
+        r = json.loads(took.out.splitlines()[-1])
         size = sum(f.stat().st_size for f in (out / "personas").iterdir())
         print(
-            f"{n:,} adults, depth 220: {seconds:.0f} s, {1000 * seconds / n:.3f} ms each ({1000 * worked / n:.3f} ms of processor time), {peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error {r['quota_error']:.0f}, "
+            f"{n:,} adults, depth 220: {took.seconds:.0f} s, {1000 * took.seconds / n:.3f} ms each ({1000 * took.cpu / n:.3f} ms of processor time), {took.peak / 1e6:,.0f} MB at most, {size / n:,.0f} bytes each; quota error {r['quota_error']:.0f}, "
             f"{r['duplicates']['found']} doubles, {r['violations']} contradictions in {r['checked']:,} checked",
             flush=True,
         )

@@ -7,12 +7,11 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext
 from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -21,6 +20,7 @@ from deeppersona.errors import StoreError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
+_FORKED = sys.platform == "linux"  # elsewhere libraries of the system may not live through being forked
 _SAFE_PATH = "PYTHONSAFEPATH"
 AHEAD = 2  # parts in hand for each process: enough to keep it busy, few enough to keep memory flat
 
@@ -53,31 +53,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def prepare(module: str) -> None:
+def prepare(module: str = __name__) -> None:
     """Begin the process that pools are forked from, which imports a module meanwhile: their processes then start with it at hand.
 
-    Worth it some time before a pool is needed; without it each process imports for itself.
+    Worth it some time before a pool is needed, and of no effect once there was one. Without it each process imports for itself.
     """
-    context = _context()
-    if isinstance(context, ForkServerContext):
-        context.set_forkserver_preload([module])
-        usual = os.environ.get(_SAFE_PATH)
-        os.environ[_SAFE_PATH] = "1"  # nothing of the folder the user stands in is imported
-        resource_tracker.ensure_running()  # which lets Ctrl-C through again when it has begun
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for this process, from the start
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.environ.pop(_SAFE_PATH)
-            os.environ |= {} if usual is None else {_SAFE_PATH: usual}
+    if not _FORKED:
+        return
+    from multiprocessing import forkserver, resource_tracker
 
-
-def _context() -> SpawnContext | ForkServerContext:
-    """How processes start: never as a copy of this one, which has threads."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("forkserver")
-    return multiprocessing.get_context("spawn")
+    forkserver.set_forkserver_preload([module])
+    usual = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"  # nothing of the folder the user stands in is imported
+    resource_tracker.ensure_running()  # which lets Ctrl-C through again when it has begun
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for this process, from the start
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.environ.pop(_SAFE_PATH)
+        os.environ |= {} if usual is None else {_SAFE_PATH: usual}
 
 
 def helper() -> ProcessPoolExecutor:
@@ -87,7 +82,11 @@ def helper() -> ProcessPoolExecutor:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Processes that end when this one does, however that ends, and leave Ctrl-C to it."""
-    return ProcessPoolExecutor(workers, _context(), _serve)
+    prepare()
+    context = multiprocessing.get_context(
+        "forkserver" if _FORKED else "spawn"
+    )  # no copy of this process: it has threads
+    return ProcessPoolExecutor(workers, context, _serve)
 
 
 def _serve() -> None:
