@@ -83,9 +83,8 @@ def helper() -> ProcessPoolExecutor:
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Processes that end when this one does, however that ends, and leave Ctrl-C to it."""
     prepare()
-    context = multiprocessing.get_context(
-        "forkserver" if _FORKED else "spawn"
-    )  # no copy of this process: it has threads
+    # Never a copy of this process, which has threads.
+    context = multiprocessing.get_context("forkserver" if _FORKED else "spawn")
     return ProcessPoolExecutor(workers, context, _serve)
 
 
