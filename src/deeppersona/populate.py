@@ -242,13 +242,7 @@ def populate(
         if plan.n > _KEPT_UP_TO:
             here.end()
         proven = look_through(
-            meant,
-            out,
-            taxonomy,
-            taxonomy_folder=taxonomy_folder,
-            workers=workers,
-            over=here,
-            progress=progress,
+            meant, out, taxonomy_folder=taxonomy_folder, workers=workers, over=here, progress=progress
         )
     return (
         proven
@@ -302,17 +296,17 @@ def merged(shards: Sequence[Path], taxonomy: Taxonomy) -> Meant | None:
     return meant
 
 
-def finish_merged(meant: Meant, out: Path, taxonomy: Taxonomy, **options: Any) -> Populated:
+def finish_merged(meant: Meant, out: Path, **options: Any) -> Populated:
     """Look through a population that was put together from shards; ``options`` as of ``look_through``."""
     _held_to(out, None)
     with RunFolder(out).writing(meant.plan):
         write_whole(out / SPEC, canonical(meant.spec))
-    return look_through(meant, out, taxonomy, **options)
+    return look_through(meant, out, **options)
 
 
 def look_through(
-    meant: Meant, out: Path, taxonomy: Taxonomy, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None,
-    over: Over = over_parts, progress: Progress | None = None,
+    meant: Meant, out: Path, *, taxonomy_folder: Path = SHIPPED, workers: int | None = None, over: Over = over_parts,
+    progress: Progress | None = None,
 ) -> Populated:  # fmt: skip
     """Look through a run that is made: doubles, counts, checks, weights, report; ``over`` processes of this machine."""
     told = progress or (lambda stage, done, of: None)

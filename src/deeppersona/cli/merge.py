@@ -67,7 +67,7 @@ def command(shards: tuple[Path, ...], out: Path, folder: Path | None, workers: i
     that makes it. Parts are linked where the disk can, else copied; shards may be deleted afterwards. Stopped at any
     moment, the same command goes on. A population is then looked through as a whole: near-duplicates, quotas, weights, report.
     """
-    meant, taxonomy = _meant(shards, folder)
+    meant = _meant(shards, folder)
     columns = (TextColumn("putting parts together"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=None)
@@ -77,9 +77,7 @@ def command(shards: tuple[Path, ...], out: Path, folder: Path | None, workers: i
     if meant is not None:
         from deeppersona import populate
 
-        made = populate.finish_merged(
-            meant, out, taxonomy, workers=workers, **({"taxonomy_folder": folder} if folder else {})
-        )
+        made = populate.finish_merged(meant, out, workers=workers, **({"taxonomy_folder": folder} if folder else {}))
         report, page, failed = made.report or {}, "fidelity.html", made.failures
         summary |= {"failures": failed, "quota_error": report["quota_error"], "violations": report["violations"]}
     if meant is None or people <= GALLERY_UP_TO:
@@ -97,12 +95,11 @@ def command(shards: tuple[Path, ...], out: Path, folder: Path | None, workers: i
         raise click.exceptions.Exit(1)
 
 
-def _meant(shards: tuple[Path, ...], folder: Path | None) -> tuple[Meant | None, Any]:
-    """What the shards of a population were made for, and its taxonomy; nothing for a run of another kind."""
+def _meant(shards: tuple[Path, ...], folder: Path | None) -> Meant | None:
+    """What the shards of a population were made for; nothing for a run of another kind."""
     if not any((path / "spec.json").exists() for path in shards):
-        return None, None
+        return None
     from deeppersona import populate
     from deeppersona.taxonomy.read import SHIPPED, read_taxonomy
 
-    taxonomy = read_taxonomy(folder or SHIPPED)
-    return populate.merged(shards, taxonomy), taxonomy
+    return populate.merged(shards, read_taxonomy(folder or SHIPPED))
